@@ -1,0 +1,1 @@
+"""What two or more services need: event contracts, messaging, HTTP, storage and the security context."""

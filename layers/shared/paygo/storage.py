@@ -1,0 +1,215 @@
+"""DynamoDB items as plain dictionaries: numbers are integers, conditions are boto3's own expressions."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+type Item = Mapping[str, Any]
+type Write = dict[str, Any]
+
+ABSENT = Attr("pk").not_exists()
+"""The condition of an item's first write."""
+PRESENT = Attr("pk").exists()
+
+MAX_TRANSACTION_WRITES = 100
+"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
+
+
+class ConditionFailed(Exception):
+    """The item is not in the state that the write asked for."""
+
+
+class TransactionRefused(Exception):
+    """A transaction wrote nothing: `failed` holds the places (from 0) of the writes whose condition did not hold."""
+
+    def __init__(self, failed: tuple[int, ...]) -> None:
+        super().__init__(f"The conditions of the writes {failed} did not hold.")
+        self.failed = failed
+
+
+class InvalidCursor(ValueError):
+    """A cursor that no page of this query returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Items of one query and the cursor of the next page, if there is one."""
+
+    items: tuple[Item, ...]
+    next_cursor: str | None
+
+
+class _IntegerDeserializer(TypeDeserializer):
+    def _deserialize_n(self, value: str) -> int:
+        return int(Decimal(value))
+
+
+_serialize = TypeSerializer().serialize
+_deserialize = _IntegerDeserializer().deserialize
+
+
+def to_attributes(item: Item) -> dict[str, Any]:
+    """Return the item in DynamoDB's own JSON."""
+    return {name: _serialize(value) for name, value in item.items()}
+
+
+def from_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the item that DynamoDB's own JSON holds."""
+    return {name: _deserialize(value) for name, value in attributes.items()}
+
+
+class Table:
+    """One DynamoDB table with the key `pk` and, where it has one, `sk`."""
+
+    def __init__(self, name: str, client: "DynamoDBClient") -> None:
+        self.name = name
+        self._client = client
+
+    def get(self, **key: str) -> dict[str, Any] | None:
+        """Read an item, strongly consistent."""
+        found = self._client.get_item(TableName=self.name, Key=to_attributes(key), ConsistentRead=True)
+        return from_attributes(found["Item"]) if "Item" in found else None
+
+    def put(self, item: Item, condition: ConditionBase | None = None) -> None:
+        """Write an item; raise `ConditionFailed` when the condition does not hold."""
+        self._write("put_item", self.putting(item, condition)["Put"])
+
+    def update(
+        self,
+        key: Mapping[str, str],
+        changes: Item,
+        condition: ConditionBase | None = None,
+    ) -> None:
+        """Set attributes of an item; raise `ConditionFailed` when the condition does not hold."""
+        self._write("update_item", self.updating(key, changes, condition)["Update"])
+
+    def putting(self, item: Item, condition: ConditionBase | None = None) -> Write:
+        """Return a put as a part of a transaction."""
+        return {"Put": {"TableName": self.name, "Item": to_attributes(item)} | _condition(condition)}
+
+    def updating(self, key: Mapping[str, str], changes: Item, condition: ConditionBase | None = None) -> Write:
+        """Return an update as a part of a transaction."""
+        names = {f"#s{place}": name for place, name in enumerate(changes)}
+        values = {f":s{place}": _serialize(value) for place, value in enumerate(changes.values())}
+        assignments = ", ".join(f"#s{place} = :s{place}" for place in range(len(changes)))
+        conditional = _condition(condition)
+        return {
+            "Update": conditional
+            | {
+                "TableName": self.name,
+                "Key": to_attributes(key),
+                "UpdateExpression": f"SET {assignments}",
+                "ExpressionAttributeNames": conditional.get("ExpressionAttributeNames", {}) | names,
+                "ExpressionAttributeValues": conditional.get("ExpressionAttributeValues", {}) | values,
+            }
+        }
+
+    def transact(self, writes: Sequence[Write]) -> None:
+        """Do all writes or none.
+
+        Raises
+        ------
+        TransactionRefused
+            When the condition of at least one write does not hold.
+        """
+        try:
+            self._client.transact_write_items(TransactItems=writes)
+        except self._client.exceptions.TransactionCanceledException as error:
+            reasons = error.response.get("CancellationReasons", [])
+            failed = tuple(
+                place for place, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"
+            )
+            if not failed:
+                raise
+            raise TransactionRefused(failed) from error
+
+    def query(
+        self,
+        pk: str,
+        *,
+        prefix: str,
+        limit: int,
+        cursor: str | None = None,
+        order: Literal["ascending", "descending"] = "ascending",
+    ) -> Page:
+        """Return a page of the items under `pk` whose `sk` starts with `prefix`.
+
+        Raises
+        ------
+        InvalidCursor
+            When the cursor is not one of this query's own.
+        """
+        expression = _expression(Key("pk").eq(pk) & Key("sk").begins_with(prefix), is_key=True)
+        request: Write = {
+            "TableName": self.name,
+            "KeyConditionExpression": expression["expression"],
+            "ExpressionAttributeNames": expression["names"],
+            "ExpressionAttributeValues": expression["values"],
+            "Limit": limit,
+            "ScanIndexForward": order == "ascending",
+            "ConsistentRead": True,
+        }
+        if cursor:
+            request["ExclusiveStartKey"] = to_attributes({"pk": pk, "sk": _after(cursor, prefix)})
+        found = self._client.query(**request)
+        last = found.get("LastEvaluatedKey")
+        return Page(
+            tuple(from_attributes(item) for item in found["Items"]),
+            _cursor(from_attributes(last)["sk"]) if last else None,
+        )
+
+    def _write(self, operation: Literal["put_item", "update_item"], request: Write) -> None:
+        try:
+            getattr(self._client, operation)(**request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            raise ConditionFailed(str(error)) from error
+
+
+def _condition(condition: ConditionBase | None) -> Write:
+    if condition is None:
+        return {}
+    expression = _expression(condition)
+    request: Write = {
+        "ConditionExpression": expression["expression"],
+        "ExpressionAttributeNames": expression["names"],
+    }
+    if expression["values"]:
+        request["ExpressionAttributeValues"] = expression["values"]
+    return request
+
+
+def _expression(condition: ConditionBase, *, is_key: bool = False) -> Write:
+    built = ConditionExpressionBuilder().build_expression(condition, is_key_condition=is_key)
+    return {
+        "expression": built.condition_expression,
+        "names": built.attribute_name_placeholders,
+        "values": to_attributes(built.attribute_value_placeholders),
+    }
+
+
+def _cursor(sk: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps({"sk": sk}).encode()).decode().rstrip("=")
+
+
+def _after(cursor: str, prefix: str) -> str:
+    # The partition is the caller's own, so a cursor carries the sort key alone and cannot point into another's rows.
+    try:
+        sk = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))["sk"]
+    except (binascii.Error, ValueError, KeyError, TypeError) as error:
+        raise InvalidCursor(cursor) from error
+    if not isinstance(sk, str) or not sk.startswith(prefix):
+        raise InvalidCursor(cursor)
+    return sk
