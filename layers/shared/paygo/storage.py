@@ -123,8 +123,9 @@ class Table:
         TransactionRefused
             When the condition of at least one write does not hold.
         """
+        request: Write = {"TransactItems": list(writes)}
         try:
-            self._client.transact_write_items(TransactItems=writes)
+            self._client.transact_write_items(**request)
         except self._client.exceptions.TransactionCanceledException as error:
             reasons = error.response.get("CancellationReasons", [])
             failed = tuple(

@@ -1,0 +1,154 @@
+"""Unit tests run without a cloud: settings are fixed here, and AWS is moto's in-process copy."""
+
+import base64
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+STACK = "paygo-test"
+SETTINGS = {
+    "STACK": STACK,
+    "STAGE": "development",
+    "API_URL": "https://api.example.org/live",
+    "TABLE": STACK,
+    "SESSIONS_TABLE": f"{STACK}-sessions",
+    "IDEMPOTENCY_TABLE": f"{STACK}-idempotency",
+    "TOPIC_ARN": f"arn:aws:sns:us-east-1:123456789012:{STACK}",
+    "PARTNER_SECRET_ARN": f"{STACK}/partners/partner",
+    "BUREAU_SECRET_ARN": f"{STACK}/bureau",
+    "BUREAU_URL": "https://bureau.example.org/identity-bureau",
+    "USER_POOL_ID": "us-east-1_example",
+    "USER_POOL_CLIENT_ID": "example",
+    "IDENTITY_POOL_ID": "us-east-1:00000000-0000-4000-8000-000000000000",
+    "DEVELOPER_PROVIDER": "paygo",
+    "MAIL_SENDER": "no-reply@paygo.example.org",
+    "ANSWERS_QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/123456789012/{STACK}-answers",
+    "POWERTOOLS_SERVICE_NAME": "unit",
+    "POWERTOOLS_METRICS_NAMESPACE": "Paygo",
+    "LOG_LEVEL": "INFO",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+}
+os.environ.update(SETTINGS)
+for endpoint in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+    os.environ.pop(endpoint, None)
+
+import boto3  # noqa: E402 (moto and boto3 read the settings above when they are imported)
+import pytest  # noqa: E402
+from moto import mock_aws  # noqa: E402
+
+from paygo.storage import Table  # noqa: E402
+
+
+@dataclass
+class LambdaContext:
+    """What powertools reads of a function's context."""
+
+    function_name: str = "function"
+    memory_limit_in_mb: int = 256
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
+    aws_request_id: str = "00000000-0000-4000-8000-000000000001"
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 10_000
+
+
+@pytest.fixture
+def context() -> LambdaContext:
+    return LambdaContext()
+
+
+@pytest.fixture(autouse=True)
+def aws() -> Iterator[None]:
+    """Every test has an AWS account of its own, in memory."""
+    with mock_aws():
+        yield
+
+
+def _create_table(name: str, *keys: str) -> Table:
+    client = boto3.client("dynamodb")
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[
+            {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+        ],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+    )
+    return Table(name, client)
+
+
+@pytest.fixture
+def table(aws: None) -> Table:
+    """The service's own table."""
+    return _create_table(SETTINGS["TABLE"], "pk", "sk")
+
+
+@pytest.fixture
+def sessions(aws: None) -> Table:
+    """The sessions that identity writes and everybody reads."""
+    return _create_table(SETTINGS["SESSIONS_TABLE"], "pk")
+
+
+@pytest.fixture
+def idempotency(aws: None) -> Table:
+    """What happens once: idempotency keys and nonces."""
+    return _create_table(SETTINGS["IDEMPOTENCY_TABLE"], "pk")
+
+
+type EventMaker = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def api_event() -> EventMaker:
+    """Make the proxy event of a request, as API Gateway sends it."""
+
+    def make(
+        method: str,
+        path: str,
+        *,
+        resource: str | None = None,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        query: dict[str, str] | None = None,
+        identity_id: str | None = None,
+        authentication_type: str | None = None,
+        as_base64: bool = False,
+    ) -> dict[str, Any]:
+        text = body if isinstance(body, str) else None if body is None else json.dumps(body)
+        if as_base64 and text is not None:
+            text = base64.b64encode(text.encode()).decode()
+        headers = headers or {}
+        return {
+            "resource": resource or path,
+            "path": path,
+            "httpMethod": method,
+            "headers": headers,
+            "multiValueHeaders": {name: [value] for name, value in headers.items()},
+            "queryStringParameters": query,
+            "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
+            "pathParameters": None,
+            "stageVariables": None,
+            "body": text,
+            "isBase64Encoded": as_base64,
+            "requestContext": {
+                "requestId": "request-1",
+                "stage": "live",
+                "path": f"/live{path}",
+                "resourcePath": resource or path,
+                "httpMethod": method,
+                "identity": {
+                    "cognitoIdentityId": identity_id,
+                    "cognitoAuthenticationType": authentication_type,
+                    "sourceIp": "192.0.2.1",
+                },
+            },
+        }
+
+    return make
