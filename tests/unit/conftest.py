@@ -1,7 +1,9 @@
 """Unit tests run without a cloud: settings are fixed here, and AWS is moto's in-process copy."""
 
 import base64
+import io
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -71,35 +73,49 @@ def aws() -> Iterator[None]:
         yield
 
 
-def _create_table(name: str, *keys: str) -> Table:
+def _create_table(name: str, *, sort_key: bool = False) -> Table:
     client = boto3.client("dynamodb")
     client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[
-            {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            *([{"AttributeName": "sk", "KeyType": "RANGE"}] if sort_key else []),
         ],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in (("pk", "sk") if sort_key else ("pk",))
+        ],
     )
     return Table(name, client)
 
 
 @pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What functions log, a JSON object a line."""
+    (handler,) = logging.getLogger(SETTINGS["POWERTOOLS_SERVICE_NAME"]).handlers
+    assert isinstance(handler, logging.StreamHandler)
+    written = io.StringIO()
+    before = handler.setStream(written)
+    yield written
+    handler.setStream(before)
+
+
+@pytest.fixture
 def table(aws: None) -> Table:
     """The service's own table."""
-    return _create_table(SETTINGS["TABLE"], "pk", "sk")
+    return _create_table(SETTINGS["TABLE"], sort_key=True)
 
 
 @pytest.fixture
 def sessions(aws: None) -> Table:
     """The sessions that identity writes and everybody reads."""
-    return _create_table(SETTINGS["SESSIONS_TABLE"], "pk")
+    return _create_table(SETTINGS["SESSIONS_TABLE"])
 
 
 @pytest.fixture
 def idempotency(aws: None) -> Table:
     """What happens once: idempotency keys and nonces."""
-    return _create_table(SETTINGS["IDEMPOTENCY_TABLE"], "pk")
+    return _create_table(SETTINGS["IDEMPOTENCY_TABLE"])
 
 
 type EventMaker = Callable[..., dict[str, Any]]

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 
 from paygo.consumer import BatchHandler
 from paygo.events import Event, EventData
-from paygo.storage import ABSENT, Table, Write
+from paygo.storage import ABSENT, Table, Write, from_attributes
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -49,7 +49,7 @@ def publisher(
     """
 
     def publish(record: "DynamoDBRecord") -> None:
-        item = record.dynamodb.new_image if record.dynamodb else {}
+        item = from_attributes(record.raw_event["dynamodb"]["NewImage"])
         event_id = item["event_id"]
         logger.set_correlation_id(item["correlation_id"])
         sns.publish(

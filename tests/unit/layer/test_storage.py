@@ -1,0 +1,171 @@
+from decimal import Decimal
+from typing import Any
+
+import boto3
+import pytest
+from boto3.dynamodb.conditions import Attr
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paygo.storage import (
+    ABSENT,
+    PRESENT,
+    ConditionFailed,
+    InvalidCursor,
+    Table,
+    TransactionRefused,
+    from_attributes,
+    to_attributes,
+)
+
+values = st.recursive(
+    st.none() | st.booleans() | st.text() | st.integers(min_value=-(10**30), max_value=10**30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1), values, max_size=4))
+def test_an_item_survives_its_way_through_attributes(item: dict[str, Any]) -> None:
+    assert from_attributes(to_attributes(item)) == item
+
+
+def test_numbers_are_read_as_integers() -> None:
+    number = from_attributes({"n": {"N": "1E+3"}})["n"]
+
+    assert number == 1000
+    assert not isinstance(number, Decimal)
+
+
+def test_an_item_that_is_not_there_is_none(table: Table) -> None:
+    assert table.get(pk="A", sk="1") is None
+
+
+def test_an_item_is_read_as_it_was_put(table: Table) -> None:
+    item = {"pk": "A", "sk": "1", "amount": 5, "name": "Amina", "gone": None}
+
+    table.put(item)
+
+    assert table.get(pk="A", sk="1") == item
+
+
+def test_a_first_write_happens_once(table: Table) -> None:
+    table.put({"pk": "A", "sk": "1", "n": 1}, ABSENT)
+
+    with pytest.raises(ConditionFailed):
+        table.put({"pk": "A", "sk": "1", "n": 2}, ABSENT)
+
+    assert table.get(pk="A", sk="1") == {"pk": "A", "sk": "1", "n": 1}
+
+
+def test_an_update_sets_what_it_names_and_keeps_the_rest(table: Table) -> None:
+    table.put({"pk": "A", "sk": "1", "state": "old", "kept": True})
+
+    table.update({"pk": "A", "sk": "1"}, {"state": "new", "size": 2}, Attr("state").eq("old"))
+
+    assert table.get(pk="A", sk="1") == {"pk": "A", "sk": "1", "state": "new", "size": 2, "kept": True}
+
+
+def test_an_update_whose_condition_fails_changes_nothing(table: Table) -> None:
+    table.put({"pk": "A", "sk": "1", "state": "old"})
+
+    with pytest.raises(ConditionFailed):
+        table.update({"pk": "A", "sk": "1"}, {"state": "new"}, Attr("state").eq("other"))
+
+    assert table.get(pk="A", sk="1") == {"pk": "A", "sk": "1", "state": "old"}
+
+
+def test_an_update_without_a_condition_makes_the_item(table: Table) -> None:
+    table.update({"pk": "A", "sk": "1"}, {"state": "new"})
+
+    assert table.get(pk="A", sk="1") == {"pk": "A", "sk": "1", "state": "new"}
+
+
+def test_an_error_that_is_no_condition_is_not_hidden() -> None:
+    nowhere = Table("nowhere", boto3.client("dynamodb"))
+
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        nowhere.put({"pk": "A", "sk": "1"}, ABSENT)
+
+
+def test_a_transaction_does_all_or_nothing(table: Table) -> None:
+    table.put({"pk": "A", "sk": "1"})
+    table.put({"pk": "A", "sk": "3"})
+
+    with pytest.raises(TransactionRefused) as refused:
+        table.transact(
+            [
+                table.putting({"pk": "A", "sk": "1"}, ABSENT),
+                table.putting({"pk": "A", "sk": "2"}, ABSENT),
+                table.updating({"pk": "A", "sk": "4"}, {"n": 1}, PRESENT),
+            ]
+        )
+
+    assert refused.value.failed == (0, 2)
+    assert table.get(pk="A", sk="2") is None
+
+
+def test_a_transaction_whose_conditions_hold_writes_everything(table: Table) -> None:
+    table.put({"pk": "A", "sk": "1", "n": 1})
+
+    table.transact(
+        [
+            table.updating({"pk": "A", "sk": "1"}, {"n": 2}, Attr("n").eq(1)),
+            table.putting({"pk": "A", "sk": "2"}, ABSENT),
+        ]
+    )
+
+    assert table.get(pk="A", sk="1") == {"pk": "A", "sk": "1", "n": 2}
+    assert table.get(pk="A", sk="2") == {"pk": "A", "sk": "2"}
+
+
+def test_a_transaction_cancelled_for_another_reason_is_an_error_to_retry() -> None:
+    client = boto3.client("dynamodb")
+    conflict = client.exceptions.TransactionCanceledException(
+        {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": [{"Code": "TransactionConflict"}]},
+        "TransactWriteItems",
+    )
+
+    class Conflicting:
+        exceptions = client.exceptions
+
+        def transact_write_items(self, **_: Any) -> None:
+            raise conflict
+
+    with pytest.raises(client.exceptions.TransactionCanceledException):
+        Table("any", Conflicting()).transact([])  # type: ignore[arg-type]
+
+
+def fill(table: Table, count: int) -> None:
+    for number in range(count):
+        table.put({"pk": "A", "sk": f"ENTRY#{number}", "n": number})
+    table.put({"pk": "A", "sk": "OTHER#1"})
+    table.put({"pk": "B", "sk": "ENTRY#9"})
+
+
+@pytest.mark.parametrize(("order", "expected"), [("ascending", [0, 1, 2, 3, 4]), ("descending", [4, 3, 2, 1, 0])])
+def test_pages_together_are_the_whole_list_in_order(table: Table, order: Any, expected: list[int]) -> None:
+    fill(table, 5)
+
+    seen: list[int] = []
+    cursor = None
+    while True:
+        page = table.query("A", prefix="ENTRY#", limit=2, cursor=cursor, order=order)
+        assert len(page.items) <= 2
+        seen += [item["n"] for item in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+
+    assert seen == expected
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["%%%", "bm90IGpzb24", "e30", "eyJzayI6IDF9", "WzFd", "eyJzayI6ICJPVEhFUiMxIn0", "\N{SNOWMAN}"],
+    ids=["not base64", "not JSON", "without a key", "a number", "a list", "another prefix", "not ASCII"],
+)
+def test_a_cursor_of_ones_own_making_is_refused(table: Table, cursor: str) -> None:
+    with pytest.raises(InvalidCursor):
+        table.query("A", prefix="ENTRY#", limit=2, cursor=cursor)
