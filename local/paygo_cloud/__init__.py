@@ -1,0 +1,1 @@
+"""The embedded cloud: MiniStack in a process of its own, its gaps filled, IAM enforced, loopback only."""

@@ -1,0 +1,69 @@
+"""The embedded cloud's users: who deploys, who operates, each with a key of its own."""
+
+import configparser
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+OPERATOR_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "ReadWhatAPartnerOrADeviceIsGiven",
+            "Effect": "Allow",
+            "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+            "Resource": "*",
+        },
+        {
+            "Sid": "LookAtMail",
+            "Effect": "Allow",
+            "Action": ["ses:Get*", "ses:List*"],
+            "Resource": "*",
+        },
+        {
+            "Sid": "LookAtQueuesAndAlarms",
+            "Effect": "Allow",
+            "Action": [
+                "cloudwatch:DescribeAlarms",
+                "sqs:GetQueueAttributes",
+                "sqs:GetQueueUrl",
+                "sqs:ListQueues",
+                "logs:DescribeLogGroups",
+                "logs:DescribeLogStreams",
+                "logs:FilterLogEvents",
+                "logs:GetLogEvents",
+            ],
+            "Resource": "*",
+        },
+    ],
+}
+
+
+def create(endpoint_url: str, region: str, root_key: tuple[str, str], credentials_file: Path) -> None:
+    """Make the users ``deployer`` and ``operator`` and write their keys; nothing else ever uses the root key."""
+    root = boto3.session.Session(aws_access_key_id=root_key[0], aws_secret_access_key=root_key[1], region_name=region)
+    iam = root.client("iam", endpoint_url=endpoint_url)
+    profiles = configparser.ConfigParser()
+
+    iam.create_user(UserName="deployer")
+    iam.attach_user_policy(UserName="deployer", PolicyArn=ADMINISTRATOR)
+    profiles["deployer"] = _new_key(iam, "deployer")
+
+    iam.create_user(UserName="operator")
+    iam.put_user_policy(UserName="operator", PolicyName="operate", PolicyDocument=json.dumps(OPERATOR_POLICY))
+    profiles["operator"] = _new_key(iam, "operator")
+
+    descriptor = os.open(credentials_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        profiles.write(file)
+    credentials_file.chmod(0o600)
+
+
+def _new_key(iam: Any, user: str) -> dict[str, str]:
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}

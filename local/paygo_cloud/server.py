@@ -1,0 +1,24 @@
+"""The server process: MiniStack with the gaps filled, holding the working folder's lock while it lives."""
+
+import os
+import sys
+from pathlib import Path
+
+from paygo_cloud import gaps, locks
+
+
+def main() -> None:
+    """Serve until told to stop. Started by ``paygo_cloud start`` with a complete environment of its own."""
+    lock = locks.take(Path(os.environ["PAYGO_SERVER_LOCK"]))
+    if lock is None:
+        sys.exit("Another embedded cloud already serves this working folder.")
+    locks.sign(lock)
+    gaps.install()
+
+    from ministack import app
+
+    app.main()
+
+
+if __name__ == "__main__":
+    main()
