@@ -44,6 +44,7 @@ import boto3  # noqa: E402 (moto and boto3 read the settings above when they are
 import pytest  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
+from paygo.secrets import secrets_provider  # noqa: E402
 from paygo.storage import Table  # noqa: E402
 
 
@@ -70,22 +71,20 @@ def context() -> LambdaContext:
 def aws() -> Iterator[None]:
     """Every test has an AWS account of its own, in memory."""
     with mock_aws():
+        secrets_provider.cache_clear()
         yield
 
 
 def _create_table(name: str, *, sort_key: bool = False) -> Table:
     client = boto3.client("dynamodb")
-    client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            *([{"AttributeName": "sk", "KeyType": "RANGE"}] if sort_key else []),
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in (("pk", "sk") if sort_key else ("pk",))
-        ],
-    )
+    keys = {"pk": "HASH"} | ({"sk": "RANGE"} if sort_key else {})
+    request: dict[str, Any] = {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()],
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys],
+    }
+    client.create_table(**request)
     return Table(name, client)
 
 

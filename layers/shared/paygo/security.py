@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from paygo.http import raw_body
 from paygo.problems import Problem
+from paygo.secrets import read_secret
 from paygo.signatures import NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 from paygo.storage import ABSENT, ConditionFailed, Table
 
@@ -114,6 +115,11 @@ def current_household(event: "APIGatewayProxyEvent", sessions: Table, now: datet
     if session.household_id is None:
         raise _session_refused()
     return Household(household_id=session.household_id, session_id=session.session_id)
+
+
+def partner_keys(secret_arn: str) -> PartnerKeys:
+    """Return the third party's secret, at most five minutes old."""
+    return read_secret(secret_arn, PartnerKeys)
 
 
 def verify_partner(event: "APIGatewayProxyEvent", partner: PartnerKeys, nonces: Table, now: datetime) -> None:

@@ -1,0 +1,33 @@
+"""Secrets Manager's JSON secrets as models."""
+
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from paygo.config import CLIENT_CONFIG
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+REREAD_AFTER = timedelta(minutes=5)
+"""How long a read secret is used: a rotation reaches every function within this time."""
+
+
+def read_secret[Model: BaseModel](secret_id: str, model: type[Model]) -> Model:
+    """Return the secret as `model`, read anew once it is older than `REREAD_AFTER`."""
+    text = secrets_provider().get(secret_id, max_age=int(REREAD_AFTER.total_seconds()))
+    if not isinstance(text, str):
+        message = f"The secret {secret_id} holds no text: store it as JSON."
+        raise TypeError(message)
+    return model.model_validate_json(text)
+
+
+@cache
+def secrets_provider() -> "SecretsProvider":
+    """Return the process's provider, which keeps what it read."""
+    # Imported here because only functions that read secrets should pay for it in a cold start.
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+    return SecretsProvider(boto_config=CLIENT_CONFIG)
