@@ -3,6 +3,8 @@
 import base64
 import binascii
 import json
+import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,6 +26,9 @@ PRESENT = Attr("pk").exists()
 
 MAX_TRANSACTION_WRITES = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
+
+CONFLICT_PAUSES = (0.02, 0.04, 0.08, 0.16)
+"""The longest pauses (seconds) before a transaction that met another one on the same items is tried again."""
 
 
 class ConditionFailed(Exception):
@@ -115,6 +120,14 @@ class Table:
             }
         }
 
+    def deleting(self, key: Mapping[str, str], condition: ConditionBase | None = None) -> Write:
+        """Return a deletion as a part of a transaction."""
+        return {"Delete": {"TableName": self.name, "Key": to_attributes(key)} | _condition(condition)}
+
+    def checking(self, key: Mapping[str, str], condition: ConditionBase) -> Write:
+        """Return the part of a transaction that lets it happen only while the condition holds."""
+        return {"ConditionCheck": {"TableName": self.name, "Key": to_attributes(key)} | _condition(condition)}
+
     def transact(self, writes: Sequence[Write]) -> None:
         """Do all writes or none.
 
@@ -123,14 +136,23 @@ class Table:
         TransactionRefused
             When the condition of at least one write does not hold.
         """
+        # One under way on the same item cancels this one without judging its conditions, and the SDK does not retry.
+        for pause in CONFLICT_PAUSES:
+            try:
+                return self._transact(writes)
+            except self._client.exceptions.TransactionCanceledException as error:
+                if "TransactionConflict" not in _reasons(error):
+                    raise
+            time.sleep(random.uniform(0, pause))  # noqa: S311 (it spreads retries and protects nothing)
+        return self._transact(writes)
+
+    def _transact(self, writes: Sequence[Write]) -> None:
         request: Write = {"TransactItems": list(writes)}
         try:
             self._client.transact_write_items(**request)
         except self._client.exceptions.TransactionCanceledException as error:
-            reasons = error.response.get("CancellationReasons", [])
-            failed = tuple(
-                place for place, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"
-            )
+            reasons = _reasons(error)
+            failed = tuple(place for place, reason in enumerate(reasons) if reason == "ConditionalCheckFailed")
             if not failed:
                 raise
             raise TransactionRefused(failed) from error
@@ -177,6 +199,11 @@ class Table:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             raise ConditionFailed(str(error)) from error
+
+
+def _reasons(error: ClientError) -> list[str | None]:
+    response: Mapping[str, Any] = error.response
+    return [reason.get("Code") for reason in response.get("CancellationReasons", [])]
 
 
 def _condition(condition: ConditionBase | None) -> Write:

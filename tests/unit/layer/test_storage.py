@@ -120,21 +120,79 @@ def test_a_transaction_whose_conditions_hold_writes_everything(table: Table) -> 
     assert table.get(pk="A", sk="2") == {"pk": "A", "sk": "2"}
 
 
-def test_a_transaction_cancelled_for_another_reason_is_an_error_to_retry() -> None:
-    client = boto3.client("dynamodb")
-    conflict = client.exceptions.TransactionCanceledException(
-        {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": [{"Code": "TransactionConflict"}]},
-        "TransactWriteItems",
-    )
+class Cancelling:
+    """A client whose transactions are cancelled for these reasons, one after another, and then go through."""
 
-    class Conflicting:
-        exceptions = client.exceptions
+    exceptions = boto3.client("dynamodb", region_name="us-east-1").exceptions
 
-        def transact_write_items(self, **_: Any) -> None:
-            raise conflict
+    def __init__(self, *reasons: str) -> None:
+        self.reasons = list(reasons)
+
+    def transact_write_items(self, **_: Any) -> None:
+        if self.reasons:
+            raise self.exceptions.TransactionCanceledException(
+                {
+                    "Error": {"Code": "TransactionCanceledException"},
+                    "CancellationReasons": [{"Code": "None"}, {"Code": self.reasons.pop(0)}],
+                },
+                "TransactWriteItems",
+            )
+
+
+def test_a_transaction_that_meets_another_one_is_tried_again() -> None:
+    client = Cancelling("TransactionConflict", "TransactionConflict")
+
+    Table("any", client).transact([])  # type: ignore[arg-type]
+
+    assert client.reasons == []
+
+
+def test_a_transaction_that_meets_another_one_and_then_a_changed_item_is_refused() -> None:
+    client = Cancelling("TransactionConflict", "ConditionalCheckFailed")
+
+    with pytest.raises(TransactionRefused) as refused:
+        Table("any", client).transact([])  # type: ignore[arg-type]
+
+    assert refused.value.failed == (1,)
+
+
+def test_a_transaction_that_meets_others_again_and_again_is_an_error_to_retry() -> None:
+    client = Cancelling(*["TransactionConflict"] * 9)
 
     with pytest.raises(client.exceptions.TransactionCanceledException):
-        Table("any", Conflicting()).transact([])  # type: ignore[arg-type]
+        Table("any", client).transact([])  # type: ignore[arg-type]
+
+    assert len(client.reasons) == 4
+
+
+def test_a_transaction_cancelled_for_another_reason_is_not_tried_again() -> None:
+    client = Cancelling("ValidationError", "ValidationError")
+
+    with pytest.raises(client.exceptions.TransactionCanceledException):
+        Table("any", client).transact([])  # type: ignore[arg-type]
+
+    assert len(client.reasons) == 1
+
+
+def test_a_transaction_deletes_an_item_whose_condition_holds(table: Table) -> None:
+    table.put({"pk": "A", "sk": "1", "n": 1})
+
+    with pytest.raises(TransactionRefused):
+        table.transact([table.deleting({"pk": "A", "sk": "1"}, Attr("n").eq(2))])
+    table.transact([table.deleting({"pk": "A", "sk": "1"}, Attr("n").eq(1))])
+
+    assert table.get(pk="A", sk="1") is None
+
+
+def test_a_transaction_happens_only_while_what_it_checks_holds(table: Table) -> None:
+    writes = [table.checking({"pk": "A", "sk": "1"}, ABSENT), table.putting({"pk": "A", "sk": "2"})]
+    table.put({"pk": "A", "sk": "1"})
+
+    with pytest.raises(TransactionRefused) as refused:
+        table.transact(writes)
+
+    assert refused.value.failed == (0,)
+    assert table.get(pk="A", sk="2") is None
 
 
 def fill(table: Table, count: int) -> None:
