@@ -23,7 +23,7 @@ REGION = "us-east-1"
 # Retries hide what a test looks for, and an account's buckets have no host names of their own here.
 CLIENT = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, read_timeout=30)
 
-type Clients = Callable[[str], Any]
+type Clients = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Cloud:
         """Make clients for one caller: ``session(...)("iot")``."""
         session = Session(key, secret, token, REGION, localstack_host=urlsplit(self.endpoint_url).netloc)
 
-        def client(service: str) -> Any:
-            return session.client(service, aws_session_token=token, config=CLIENT)
+        def client(service: str, **config: Any) -> Any:
+            return session.client(service, aws_session_token=token, config=CLIENT.merge(Config(**config)))
 
         return client
 

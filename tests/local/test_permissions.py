@@ -1,0 +1,168 @@
+"""IAM as it is enforced here: who is root, policy variables, DynamoDB's leading keys, sessions that end.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html,
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+"""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.conftest import Clients, Cloud
+from tests.local.conftest import ACCOUNT, Bench, allow, refusal
+
+
+def key(partition: str) -> dict[str, dict[str, str]]:
+    return {"pk": {"S": partition}, "sk": {"S": "x"}}
+
+
+@pytest.mark.parametrize("name", ["test", "123456789012", ACCOUNT, "AKIAIOSFODNN7EXAMPLE"])
+def test_nobody_is_root_by_the_name_of_a_key(cloud: Cloud, name: str) -> None:
+    caller = cloud.session(name, "test")
+
+    assert refusal(caller("dynamodb").list_tables) == "UnrecognizedClientException"
+    assert refusal(caller("s3").list_buckets) == "InvalidAccessKeyId"
+
+
+def test_the_operator_reads_secrets_and_changes_nothing(bench: Bench, operator: Clients) -> None:
+    secrets = bench.deployer("secretsmanager")
+    secrets.create_secret(Name=bench.name, SecretString="told")
+    bench.later(secrets.delete_secret, SecretId=bench.name, ForceDeleteWithoutRecovery=True)
+
+    assert operator("secretsmanager").get_secret_value(SecretId=bench.name)["SecretString"] == "told"
+    change = operator("secretsmanager").put_secret_value
+    assert refusal(lambda: change(SecretId=bench.name, SecretString="x")) == "AccessDeniedException"
+    assert refusal(operator("iam").list_users) == "AccessDenied"
+
+
+def test_a_session_is_refused_once_it_has_expired(bench: Bench, cloud: Cloud) -> None:
+    role = bench.role(
+        allow("dynamodb:ListTables"),
+        trust={"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"},
+    )
+    # AWS's shortest session is 15 minutes, and botocore knows; here a shorter one is given, so its end can be seen.
+    sts = bench.deployer("sts", parameter_validation=False)
+    given = sts.assume_role(RoleArn=role, RoleSessionName="short", DurationSeconds=1)["Credentials"]
+    caller = cloud.session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])("dynamodb")
+
+    caller.list_tables()
+    time.sleep(1.2)
+    assert refusal(caller.list_tables) == "ExpiredTokenException"
+
+
+def test_a_variable_stands_for_what_is_known_of_the_caller(bench: Bench) -> None:
+    named = bench.user(
+        allow("s3:CreateBucket", "arn:aws:s3:::${aws:username}-own"),
+        allow("s3:ListBucket", "arn:aws:s3:::*", Condition={"StringEquals": {"s3:prefix": "${aws:username}/"}}),
+    )
+    name = named("sts").get_caller_identity()["Arn"].rpartition("/")[2]
+    bench.later(bench.deployer("s3").delete_bucket, Bucket=f"{name}-own")
+
+    named("s3").create_bucket(Bucket=f"{name}-own")
+    assert refusal(lambda: named("s3").create_bucket(Bucket=f"{name}-other")) == "AccessDenied"
+    named("s3").list_objects_v2(Bucket=f"{name}-own", Prefix=f"{name}/")
+    assert refusal(lambda: named("s3").list_objects_v2(Bucket=f"{name}-own", Prefix="else/")) == "AccessDenied"
+
+
+def test_a_variable_with_no_value_matches_nothing_unless_it_has_a_default(bench: Bench) -> None:
+    table = bench.table()
+    arn = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{table}"
+    unresolved = bench.user(allow("dynamodb:GetItem", f"{arn}${{aws:PrincipalTag/none}}"))("dynamodb")
+    excluded = {"Effect": "Allow", "Action": "dynamodb:GetItem", "NotResource": "${aws:PrincipalTag/none}"}
+    all_but = bench.user(excluded)("dynamodb")
+    defaulted = bench.user(allow("dynamodb:GetItem", f"{arn[:-1]}${{aws:PrincipalTag/none, '{arn[-1]}'}}"))("dynamodb")
+
+    assert refusal(lambda: unresolved.get_item(TableName=table, Key=key("a"))) == "AccessDeniedException"
+    assert refusal(lambda: all_but.get_item(TableName=table, Key=key("a"))) == "AccessDeniedException"
+    defaulted.get_item(TableName=table, Key=key("a"))
+
+
+def limited_to(partition: str, table: str) -> dict[str, Any]:
+    return allow(
+        ["dynamodb:*Item", "dynamodb:Query", "dynamodb:ConditionCheckItem"],
+        [
+            f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{table}",
+            f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{table}/*",
+        ],
+        Condition={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [partition]}},
+    )
+
+
+def requests_for(client: Any, table: str, partition: str) -> dict[str, Any]:
+    """Every way to name an item of a partition."""
+    item, where = key(partition), {"TableName": table}
+    query = {**where, "KeyConditionExpression": "#p = :p", "ExpressionAttributeValues": {":p": {"S": partition}}}
+    return {
+        "get": lambda: client.get_item(**where, Key=item),
+        "put": lambda: client.put_item(**where, Item=item),
+        "update": lambda: client.update_item(**where, Key=item),
+        "query": lambda: client.query(**query, ExpressionAttributeNames={"#p": "pk"}),
+        "batch get": lambda: client.batch_get_item(RequestItems={table: {"Keys": [item]}}),
+        "batch write": lambda: client.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}}]}),
+        "transact get": lambda: client.transact_get_items(TransactItems=[{"Get": {**where, "Key": item}}]),
+        "transact write": lambda: client.transact_write_items(
+            TransactItems=[
+                {"Put": {**where, "Item": key("mine")}},
+                {"Delete": {**where, "Key": item | {"sk": {"S": "y"}}}},
+            ]
+        ),
+        "delete": lambda: client.delete_item(**where, Key=item),
+    }
+
+
+def test_leading_keys_limit_a_caller_to_a_partition(bench: Bench) -> None:
+    table = bench.table()
+    caller = bench.user(limited_to("mine", table))("dynamodb")
+
+    for request in requests_for(caller, table, "mine").values():
+        request()
+    refused = {name: refusal(request) for name, request in requests_for(caller, table, "theirs").items()}
+    assert refused == dict.fromkeys(refused, "AccessDeniedException")
+
+
+def test_leading_keys_are_those_of_the_index_in_a_query_on_one(bench: Bench) -> None:
+    table = bench.table(
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "turned",
+                "KeySchema": [{"AttributeName": "sk", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ]
+    )
+    caller = bench.user(limited_to("mine", table))("dynamodb")
+
+    def query(value: str) -> object:
+        return caller.query(
+            TableName=table,
+            IndexName="turned",
+            KeyConditionExpression="sk = :v",
+            ExpressionAttributeValues={":v": {"S": value}},
+        )
+
+    query("mine")
+    assert refusal(lambda: query("theirs")) == "AccessDeniedException"
+
+
+def test_a_functions_role_is_enforced_on_its_calls(bench: Bench) -> None:
+    table = bench.table()
+    source = (
+        "import boto3\n"
+        "def handler(event, context):\n"
+        "    print('called')\n"
+        "    try:\n"
+        "        return str(boto3.client('dynamodb').scan(TableName=event['table'])['Count'])\n"
+        "    except boto3.client('dynamodb').exceptions.ClientError as refused:\n"
+        "        return refused.response['Error']['Code']\n"
+    )
+    arn = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{table}"
+    granted, denied = bench.function(source, allow("dynamodb:Scan", arn)), bench.function(source)
+
+    def invoke(function: str) -> Any:
+        answer = bench.deployer("lambda").invoke(FunctionName=function, Payload=json.dumps({"table": table}))
+        return json.loads(answer["Payload"].read())
+
+    assert invoke(granted) == "0"
+    assert invoke(denied) == "AccessDeniedException"
