@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,6 +73,11 @@ def to_attributes(item: Item) -> dict[str, Any]:
 def from_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the item that DynamoDB's own JSON holds."""
     return {name: _deserialize(value) for name, value in attributes.items()}
+
+
+def sortable(time: datetime) -> str:
+    """Return the time as RFC 3339 text in UTC that sorts as times do, for sort keys and conditions."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 class Table:

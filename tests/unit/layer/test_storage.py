@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,7 @@ from paygo.storage import (
     Table,
     TransactionRefused,
     from_attributes,
+    sortable,
     to_attributes,
 )
 
@@ -36,6 +38,15 @@ def test_numbers_are_read_as_integers() -> None:
 
     assert number == 1000
     assert not isinstance(number, Decimal)
+
+
+times = st.datetimes(datetime(1000, 1, 1), datetime(9000, 1, 1), timezones=st.timezones())
+
+
+@given(times, times)
+def test_sortable_times_sort_as_the_times_do(one: datetime, other: datetime) -> None:
+    assert (sortable(one) < sortable(other)) == (one.astimezone(UTC) < other.astimezone(UTC))
+    assert datetime.fromisoformat(sortable(one)) == one.astimezone(UTC)
 
 
 def test_an_item_that_is_not_there_is_none(table: Table) -> None:
