@@ -1,0 +1,53 @@
+# Built code, each file once under its content hash; a stack's functions refer to it.
+
+resource "aws_s3_bucket" "artefacts" {
+  # checkov:skip=CKV_AWS_18: who put which artefact is told by CloudTrail; reading code is no event worth a log
+  # checkov:skip=CKV_AWS_144: everything in it can be built again from the commit
+  # checkov:skip=CKV_AWS_145: code is no secret; S3's own key encrypts it
+  # checkov:skip=CKV2_AWS_62: nothing waits for an artefact
+  bucket = var.artefact_bucket
+}
+
+resource "aws_s3_bucket_public_access_block" "artefacts" {
+  bucket                  = aws_s3_bucket.artefacts.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "artefacts" {
+  bucket = aws_s3_bucket.artefacts.id
+
+  rule {
+    apply_server_side_encryption_by_default {
+      sse_algorithm = "AES256"
+    }
+  }
+}
+
+resource "aws_s3_bucket_versioning" "artefacts" {
+  bucket = aws_s3_bucket.artefacts.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+# A function keeps its own copy of its code; the artefact is needed until the next deploy has read it.
+resource "aws_s3_bucket_lifecycle_configuration" "artefacts" {
+  bucket = aws_s3_bucket.artefacts.id
+
+  rule {
+    id     = "what was replaced"
+    status = "Enabled"
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = 30
+    }
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 1
+    }
+  }
+}

@@ -1,0 +1,54 @@
+# Double-entry accounts, credit and statements.
+
+module "ledger" {
+  source = "./modules/service"
+  stack  = local.stack
+  name   = "ledger"
+  code   = local.code["ledger"]
+  environment = merge(local.environment, {
+    TABLE     = module.ledger_table.name
+    TOPIC_ARN = module.ledger_topic.arn
+  })
+
+  functions = {
+    accounts = {
+      environment = local.for_households.environment
+      statements  = concat(module.ledger_table.statements.own, local.for_households.statements)
+    }
+    open-accounts = {
+      consumes = {
+        topic_arn = module.devices_topic.arn
+        types     = ["devices.device-activated.v1"]
+      }
+      statements = module.ledger_table.statements.own
+    }
+    book-payments = {
+      consumes = {
+        topic_arn = module.payments_topic.arn
+        types     = ["payments.payment-confirmed.v1"]
+      }
+      statements = module.ledger_table.statements.own
+    }
+    publish-outbox = {
+      publishes = { stream_arn = module.ledger_table.stream_arn }
+      statements = concat(
+        module.ledger_table.statements.stream,
+        module.ledger_table.statements.mark,
+        module.ledger_topic.statements.publish,
+      )
+    }
+  }
+}
+
+module "ledger_table" {
+  source = "./modules/table"
+  stack  = local.stack
+  name   = "ledger"
+  stream = "NEW_IMAGE"
+}
+
+module "ledger_topic" {
+  source  = "./modules/topic"
+  stack   = local.stack
+  service = "ledger"
+}

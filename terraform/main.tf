@@ -1,0 +1,65 @@
+# One stack. A file a service; api.tf is what the world calls; modules/ are the reusable parts.
+
+terraform {
+  required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "5.100.0"
+    }
+  }
+
+  # Bucket, key and region are given when the stack is initialised: one key a stack.
+  backend "s3" {}
+}
+
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = {
+      Project   = "paygo"
+      Stack     = var.stack
+      Branch    = var.branch
+      Commit    = var.commit
+      Owner     = var.owner
+      CreatedAt = var.created_at
+      ExpiresAt = var.expires_at
+      ManagedBy = "terraform"
+    }
+  }
+}
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+locals {
+  # What every module must know of the stack.
+  stack = {
+    name        = var.stack
+    development = var.stage == "development"
+    region      = var.region
+    account_id  = data.aws_caller_identity.current.account_id
+    partition   = data.aws_partition.current.partition
+    queue_urls  = "${coalesce(one(var.embedded[*].endpoint_url), "https://sqs.${var.region}.${data.aws_partition.current.dns_suffix}")}/${data.aws_caller_identity.current.account_id}"
+  }
+
+  code = {
+    for service in ["identity", "devices", "payments", "ledger", "notifications", "partners"] : service => {
+      bucket       = var.artefact_bucket
+      key          = var.artefacts[service]
+      layer_arn    = aws_lambda_layer_version.shared.arn
+      architecture = var.architecture
+    }
+  }
+
+  environment = {
+    STACK                        = var.stack
+    STAGE                        = var.stage
+    LOG_LEVEL                    = "INFO"
+    POWERTOOLS_METRICS_NAMESPACE = "Paygo"
+    API_URL                      = module.api.url
+  }
+}

@@ -1,0 +1,4 @@
+output "queue_arn" {
+  description = "The queue."
+  value       = aws_sqs_queue.this.arn
+}

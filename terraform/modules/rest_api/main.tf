@@ -1,0 +1,180 @@
+# The stack's one REST API, imported from the contract in one call.
+
+locals {
+  stage = "v"
+
+  # Read by file, not by value, so that what a plan shows of the API is what the contract says.
+  contract = yamldecode(file(var.contract))
+  paths = {
+    for path, item in local.contract.paths : path => item
+    if !anytrue([for prefix in var.without : startswith(path, prefix)])
+  }
+  methods = ["get", "put", "post", "delete", "options", "head", "patch"]
+
+  operations = merge([
+    for path, item in local.paths : {
+      for method, operation in item : operation.operationId => {
+        path     = path
+        method   = method
+        function = operation["x-paygo-function"]
+        security = operation.security
+        parameters = [
+          for parameter in concat(try(item.parameters, []), try(operation.parameters, [])) :
+          try(local.contract.components.parameters[trimprefix(parameter["$ref"], "#/components/parameters/")], parameter)
+        ]
+        # As the paths of execute-api's ARNs stand: one `*` for each parameter.
+        route = "${upper(method)}${replace(path, "/\\{[^}]*\\}/", "*")}"
+      } if contains(local.methods, method)
+    }
+  ]...)
+
+  # By name and not by reference: a function is told the API's address, so the API cannot wait for the function.
+  invocations = {
+    for id, operation in local.operations : id => format(
+      "arn:%s:apigateway:%s:lambda:path/2015-03-31/functions/%s/invocations",
+      var.stack.partition,
+      var.stack.region,
+      format("arn:%s:lambda:%s:%s:function:%s-%s:live",
+        var.stack.partition, var.stack.region, var.stack.account_id, var.stack.name, replace(operation.function, "/", "-"),
+      ),
+    )
+  }
+
+  # Body schemas stay out: API Gateway's models are JSON Schema draft 4. The functions check bodies.
+  body = jsonencode({
+    openapi = "3.0.1"
+    info    = { title = var.stack.name, version = local.contract.info.version }
+    paths = {
+      for path, item in local.paths : path => {
+        for id, operation in local.operations : operation.method => {
+          operationId = id
+          security    = operation.security
+          parameters = [
+            for parameter in operation.parameters : {
+              name = parameter.name, in = parameter.in, required = parameter.required, schema = { type = "string" }
+            }
+          ]
+          responses = { default = { description = "As the contract says." } }
+          x-amazon-apigateway-integration = {
+            type                = "aws_proxy"
+            httpMethod          = "POST"
+            uri                 = local.invocations[id]
+            passthroughBehavior = "when_no_match"
+            timeoutInMillis     = 29000
+          }
+        } if operation.path == path
+      }
+    }
+    components = { securitySchemes = local.contract.components.securitySchemes }
+    x-amazon-apigateway-gateway-responses = {
+      for type, problem in local.problems : type => merge(
+        {
+          responseParameters = { "gatewayresponse.header.Content-Type" = "'application/problem+json'" }
+          responseTemplates = {
+            "application/json" = jsonencode(merge({ for name, value in problem : name => value if value != null }, {
+              type     = "urn:paygo:problem:${problem.type}"
+              instance = "urn:paygo:request:$context.requestId"
+            }))
+          }
+        },
+        problem.status == null ? {} : { statusCode = tostring(problem.status) },
+      )
+    }
+  })
+
+  url = coalesce(
+    try("${var.base_url}/${aws_api_gateway_rest_api.this.id}/${local.stage}", null),
+    "https://${aws_api_gateway_rest_api.this.id}.execute-api.${var.stack.region}.${data.aws_partition.current.dns_suffix}/${local.stage}",
+  )
+  execution_arn = format("arn:%s:execute-api:%s:%s:%s",
+    var.stack.partition, var.stack.region, var.stack.account_id, aws_api_gateway_rest_api.this.id,
+  )
+}
+
+data "aws_partition" "current" {}
+
+resource "aws_api_gateway_rest_api" "this" {
+  name = var.stack.name
+  body = local.body
+
+  endpoint_configuration {
+    types = ["REGIONAL"]
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_api_gateway_deployment" "this" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+
+  # A deployment is a snapshot: a changed body makes a new one, an unchanged body none.
+  triggers = { body = sha256(local.body) }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_cloudwatch_log_group" "access" {
+  # checkov:skip=CKV_AWS_158: CloudWatch's own key encrypts; a key of our own is not shared by an account's stacks yet
+  # checkov:skip=CKV_AWS_338: logs hold what an incident needs; what must last a year is in the tables
+  name              = "/aws/apigateway/${var.stack.name}"
+  retention_in_days = var.stack.development ? 14 : 90
+}
+
+resource "aws_api_gateway_stage" "this" {
+  # checkov:skip=CKV_AWS_73: tracing is the caller's decision and no function sends traces yet
+  # checkov:skip=CKV_AWS_120: answers differ by caller, a cache would mix them
+  # checkov:skip=CKV2_AWS_4: the settings of all methods are in aws_api_gateway_method_settings.all
+  # checkov:skip=CKV2_AWS_29: the firewall belongs to the account, which has none yet
+  # checkov:skip=CKV2_AWS_51: callers are known by signature or API key, not by a client certificate
+  rest_api_id   = aws_api_gateway_rest_api.this.id
+  deployment_id = aws_api_gateway_deployment.this.id
+  stage_name    = local.stage
+
+  # Who called is told by identity and key; a person's address is not logged.
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.access.arn
+    format = jsonencode({
+      requestId   = "$context.requestId"
+      requestTime = "$context.requestTime"
+      method      = "$context.httpMethod"
+      route       = "$context.resourcePath"
+      status      = "$context.status"
+      error       = "$context.error.responseType"
+      identity    = "$context.identity.cognitoIdentityId"
+      apiKey      = "$context.identity.apiKeyId"
+      latency     = "$context.responseLatency"
+      integration = "$context.integrationLatency"
+      length      = "$context.responseLength"
+    })
+  }
+}
+
+resource "aws_api_gateway_method_settings" "all" {
+  # checkov:skip=CKV_AWS_225: answers differ by caller, a cache would mix them
+  # checkov:skip=CKV_AWS_308: there is no cache to encrypt
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  stage_name  = aws_api_gateway_stage.this.stage_name
+  method_path = "*/*"
+
+  settings {
+    metrics_enabled        = true
+    logging_level          = "ERROR"
+    data_trace_enabled     = false
+    throttling_rate_limit  = 200
+    throttling_burst_limit = 400
+  }
+}
+
+resource "aws_lambda_permission" "this" {
+  for_each = local.operations
+
+  function_name = var.functions[each.value.function].name
+  qualifier     = var.functions[each.value.function].qualifier
+  action        = "lambda:InvokeFunction"
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${local.execution_arn}/${local.stage}/${each.value.route}"
+}

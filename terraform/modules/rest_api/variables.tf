@@ -1,0 +1,39 @@
+variable "stack" {
+  description = "The stack's facts: its name, whether it is for development, and where it stands."
+  type = object({
+    name        = string
+    development = bool
+    region      = string
+    account_id  = string
+    partition   = string
+  })
+}
+
+variable "contract" {
+  description = "The file that holds the OpenAPI document."
+  type        = string
+}
+
+variable "without" {
+  description = "Where the paths start that this stack does not serve."
+  type        = list(string)
+}
+
+variable "functions" {
+  description = "The functions that the contract may name, by `<service>/<function>`."
+  type = map(object({
+    name      = string
+    qualifier = string
+  }))
+}
+
+variable "api_keys" {
+  description = "The callers with an API key and its identifier."
+  type        = map(string)
+}
+
+variable "base_url" {
+  description = "What the API's address is made from; null for the one AWS gives it."
+  type        = string
+  default     = null
+}

@@ -1,0 +1,177 @@
+# A service's functions: each with its role, its log group, its `live` alias and what calls it.
+
+locals {
+  here = "${var.stack.region}:${var.stack.account_id}"
+  arns = {
+    logs   = "arn:${var.stack.partition}:logs:${local.here}:log-group"
+    queues = "arn:${var.stack.partition}:sqs:${local.here}"
+  }
+  names      = { for name, _ in var.functions : name => "${var.stack.name}-${var.name}-${name}" }
+  log_groups = { for name, full in local.names : name => "/aws/lambda/${full}" }
+
+  consumers  = { for name, f in var.functions : name => f if f.consumes != null }
+  publishers = { for name, f in var.functions : name => f if f.publishes != null }
+
+  # What a function's wiring needs beyond the statements its entry lists.
+  wiring = {
+    for name, f in var.functions : name => concat(
+      [{
+        # No logs:CreateLogGroup: a late invocation must not bring back the log group of a stack that is gone.
+        actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        resources = ["${local.arns.logs}:${local.log_groups[name]}:*"]
+        condition = null
+      }],
+      f.consumes == null ? [] : [{
+        actions = [
+          "sqs:ChangeMessageVisibility",
+          "sqs:DeleteMessage",
+          "sqs:GetQueueAttributes",
+          "sqs:ReceiveMessage",
+        ]
+        resources = ["${local.arns.queues}:${local.names[name]}"]
+        condition = null
+      }],
+      f.publishes == null ? [] : [{
+        actions   = ["sqs:SendMessage"]
+        resources = ["${local.arns.queues}:${local.names[name]}-dead"]
+        condition = null
+      }],
+      [for queue in distinct(values(f.sends_to)) : {
+        actions   = ["sqs:SendMessage"]
+        resources = ["${local.arns.queues}:${local.names[queue]}"]
+        condition = null
+      }],
+    )
+  }
+
+  calls = merge([
+    for name, f in var.functions : {
+      for principal, source_arn in f.called_by : "${name} by ${principal}" => {
+        function  = name
+        principal = principal
+        source    = source_arn
+      }
+    }
+  ]...)
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  # checkov:skip=CKV_AWS_158: CloudWatch's own key encrypts; a key of our own is not shared by an account's stacks yet
+  # checkov:skip=CKV_AWS_338: logs hold what an incident needs; what must last a year is in the tables
+  for_each = local.log_groups
+
+  name              = each.value
+  retention_in_days = var.stack.development ? 14 : 90
+}
+
+resource "aws_iam_role" "this" {
+  for_each = local.names
+
+  name = each.value
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "lambda.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "this" {
+  for_each = var.functions
+
+  name = "statements"
+  role = aws_iam_role.this[each.key].id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      for statement in concat(local.wiring[each.key], each.value.statements) : merge(
+        { Effect = "Allow", Action = statement.actions, Resource = statement.resources },
+        statement.condition == null ? {} : { Condition = statement.condition },
+      )
+    ]
+  })
+}
+
+resource "aws_lambda_function" "this" {
+  # checkov:skip=CKV_AWS_115: concurrency is the account's to share; reserving some starves the other stacks
+  # checkov:skip=CKV_AWS_116: what calls asynchronously has a failure queue of its own: consumer, outbox or rule
+  # checkov:skip=CKV_AWS_117: no function reaches into a private network
+  # checkov:skip=CKV_AWS_173: the environment names resources and holds no secret; Lambda's own key encrypts it
+  # checkov:skip=CKV_AWS_272: the artefact bucket takes code from the deployer only, under its content hash
+  for_each = var.functions
+
+  function_name = local.names[each.key]
+  role          = aws_iam_role.this[each.key].arn
+  runtime       = "python3.13"
+  handler       = "${var.name}.handlers.${replace(each.key, "-", "_")}.handler"
+  architectures = [var.code.architecture]
+  s3_bucket     = var.code.bucket
+  s3_key        = var.code.key
+  layers        = [var.code.layer_arn]
+  timeout       = each.value.timeout
+  memory_size   = each.value.memory
+  publish       = true
+
+  environment {
+    variables = merge(
+      var.environment,
+      { POWERTOOLS_SERVICE_NAME = var.name },
+      { for variable, queue in each.value.sends_to : variable => "${var.stack.queue_urls}/${local.names[queue]}" },
+      each.value.environment,
+    )
+  }
+
+  # The caller decides whether a request is traced.
+  tracing_config {
+    mode = "PassThrough"
+  }
+
+  # The first invocation must find its permissions and its log group.
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.this]
+}
+
+resource "aws_lambda_alias" "live" {
+  for_each = var.functions
+
+  name             = "live"
+  description      = "What callers reach."
+  function_name    = aws_lambda_function.this[each.key].function_name
+  function_version = aws_lambda_function.this[each.key].version
+}
+
+resource "aws_lambda_permission" "this" {
+  for_each = local.calls
+
+  function_name  = aws_lambda_alias.live[each.value.function].function_name
+  qualifier      = aws_lambda_alias.live[each.value.function].name
+  action         = "lambda:InvokeFunction"
+  principal      = each.value.principal
+  source_arn     = each.value.source
+  source_account = var.stack.account_id
+}
+
+module "consumer" {
+  source   = "../consumer"
+  for_each = local.consumers
+
+  stack            = var.stack
+  name             = "${var.name}-${each.key}"
+  function_arn     = aws_lambda_alias.live[each.key].arn
+  function_timeout = each.value.timeout
+  subscription = each.value.consumes.topic_arn == null ? null : {
+    topic_arn = each.value.consumes.topic_arn
+    types     = each.value.consumes.types
+  }
+}
+
+module "outbox" {
+  source   = "../outbox"
+  for_each = local.publishers
+
+  stack        = var.stack
+  name         = "${var.name}-${each.key}"
+  function_arn = aws_lambda_alias.live[each.key].arn
+  stream_arn   = each.value.publishes.stream_arn
+}

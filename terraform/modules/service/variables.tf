@@ -1,0 +1,70 @@
+variable "stack" {
+  description = "The stack's facts: its name, whether it is for development, where it stands, and what its queues' URLs start with."
+  type = object({
+    name        = string
+    development = bool
+    region      = string
+    account_id  = string
+    partition   = string
+    queue_urls  = string
+  })
+}
+
+variable "name" {
+  description = "The service: its folder in lambdas/ and its Python package."
+  type        = string
+}
+
+variable "code" {
+  description = "Where the code is: the artefact bucket, the service's zip in it, the layer beside it and the processors they were built for."
+  type = object({
+    bucket       = string
+    key          = string
+    layer_arn    = string
+    architecture = string
+  })
+}
+
+variable "environment" {
+  description = "What every function of the service is told."
+  type        = map(string)
+}
+
+variable "functions" {
+  description = <<-EOT
+    The functions by name; the handler is `<service>.handlers.<name>.handler`, with `_` for `-`. An entry says
+    - `environment` and `statements`: what it is told and what it may do, beyond its own logs;
+    - `consumes`: the topic and the event types that its queue takes, or `{}` for a queue that `sends_to` fills;
+    - `publishes`: the stream whose outbox items it publishes;
+    - `sends_to`: environment variables that hold the queue of another function of this service;
+    - `called_by`: the AWS services that call it by ARN, each with the one resource that may.
+  EOT
+  type = map(object({
+    environment = optional(map(string), {})
+    statements = optional(list(object({
+      actions   = list(string)
+      resources = list(string)
+      condition = optional(map(map(list(string))))
+    })), [])
+    timeout = optional(number, 15)
+    memory  = optional(number, 512)
+    consumes = optional(object({
+      topic_arn = optional(string)
+      types     = optional(list(string), [])
+    }))
+    publishes = optional(object({
+      stream_arn = string
+    }))
+    sends_to  = optional(map(string), {})
+    called_by = optional(map(string), {})
+  }))
+
+  validation {
+    condition     = alltrue([for name, _ in var.functions : length(name) <= 23 && can(regex("^[a-z]+(-[a-z]+)*$", name))])
+    error_message = "A function's name is words of a to z joined by hyphens, 23 characters at most: with stack and service it must fit in 64."
+  }
+  validation {
+    condition     = alltrue(flatten([for f in var.functions : [for queue in f.sends_to : try(var.functions[queue].consumes != null, false)]]))
+    error_message = "A function can only send to the queue of a function of this service that consumes one."
+  }
+}

@@ -1,0 +1,38 @@
+# The people whom the platform manages itself: made by the identity service only, signing in by SRP.
+
+resource "aws_cognito_user_pool" "this" {
+  name                = var.stack.name
+  username_attributes = ["email"]
+  deletion_protection = var.stack.development ? "INACTIVE" : "ACTIVE"
+
+  admin_create_user_config {
+    allow_admin_create_user_only = true
+  }
+
+  # Length is what counts (NIST SP 800-63B); the contract asks for the same.
+  password_policy {
+    minimum_length                   = 12
+    require_lowercase                = false
+    require_numbers                  = false
+    require_symbols                  = false
+    require_uppercase                = false
+    temporary_password_validity_days = 1
+  }
+
+  account_recovery_setting {
+    recovery_mechanism {
+      name     = "verified_email"
+      priority = 1
+    }
+  }
+}
+
+# A public client: an app on a phone cannot keep a secret.
+resource "aws_cognito_user_pool_client" "app" {
+  name                          = "${var.stack.name}-app"
+  user_pool_id                  = aws_cognito_user_pool.this.id
+  generate_secret               = false
+  explicit_auth_flows           = ["ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"]
+  prevent_user_existence_errors = "ENABLED"
+  enable_token_revocation       = true
+}

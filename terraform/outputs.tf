@@ -1,0 +1,30 @@
+output "access" {
+  description = "What a caller, a device or a person needs to know to use the stack; secrets are named, not shown."
+  value = {
+    stack                 = var.stack
+    branch                = var.branch
+    region                = var.region
+    api_url               = module.api.url
+    api_id                = module.api.id
+    stage                 = module.api.stage
+    identity_pool_id      = module.identity_pool.id
+    user_pool_id          = module.user_pool.id
+    user_pool_client_id   = module.user_pool.client_id
+    mqtt                  = { host = data.aws_iot_endpoint.data.endpoint_address, port = 8883 }
+    provisioning_template = module.iot.template
+    partners              = { for name, partner in module.partner : name => { secret_arn = partner.secret_arn } }
+    claim_secret_arn      = module.iot.claim_secret_arn
+    mail_sender           = var.mail_sender
+    endpoint_url          = one(var.embedded[*].endpoint_url)
+  }
+}
+
+output "created_at" {
+  description = "When the stack was first deployed; the next deploy gives it again."
+  value       = var.created_at
+}
+
+output "expires_at" {
+  description = "After when the stack may be removed."
+  value       = var.expires_at
+}
