@@ -1,0 +1,43 @@
+"""POST /partners/identity-bureau/results."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+
+from identity import composition
+from identity.handlers.wire import CheckResultBody
+from identity.problems import as_problems
+from identity.usecases.registrations import Cause, decide
+from paygo.config import setting
+from paygo.http import answer, api, entry_point, parse
+from paygo.security import partner_keys, verify_partner
+
+REGISTRATIONS = composition.registrations()
+USERS = composition.users()
+NONCES = composition.nonces()
+PARTNER_SECRET_ARN = setting("PARTNER_SECRET_ARN")
+SOURCE = composition.source()
+
+app = api()
+
+
+@app.post(composition.RESULTS_PATH)
+def receive() -> Response[str]:
+    """Take the bureau's answer."""
+    event, now = app.current_event, datetime.now(UTC)
+    verify_partner(event, partner_keys(PARTNER_SECRET_ARN), NONCES, now)
+    body = parse(event, CheckResultBody)
+    with as_problems():
+        decide(
+            REGISTRATIONS,
+            USERS,
+            str(body.reference),
+            body.outcome,
+            cause=Cause(SOURCE, event.request_context.request_id or "unknown"),
+            now=now,
+        )
+    return answer(HTTPStatus.NO_CONTENT)
+
+
+handler = entry_point(app)

@@ -1,0 +1,1 @@
+"""Third parties: here the mock of the identity bureau, which takes questions and answers them later."""
