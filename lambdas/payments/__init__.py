@@ -1,0 +1,1 @@
+"""Payments: what providers notify, matched to the devices it was paid for."""
