@@ -363,6 +363,16 @@ def test_an_error_that_is_no_problem_becomes_one(api: ScriptedApi, time: Time, s
     assert (wrong.retry_after, wrong.instance) == (None, None)
 
 
+def test_a_problem_that_leaves_its_status_out_has_that_of_the_answer(api: ScriptedApi, time: Time) -> None:
+    app = opened(api, time)
+    api.will(Scripted(403, b'{"type": "urn:paygo:problem:access-refused", "title": "Access was refused"}'))
+
+    with pytest.raises(PaygoProblem) as refused:
+        app.status()
+
+    assert (refused.value.status, refused.value.kind) == (403, "access-refused")
+
+
 def test_a_redirect_is_not_followed(api: ScriptedApi, time: Time) -> None:
     app = opened(api, time)
     api.will(Scripted(302, headers={"Location": "http://127.0.0.1:9/"}))

@@ -32,7 +32,7 @@ class Place(BaseModel):
 class _Document(BaseModel):
     type: str = "about:blank"
     title: str
-    status: int
+    status: int = 0  # API Gateway's own errors may leave it out
     detail: str = ""
     instance: str | None = None
     errors: tuple[Place, ...] = ()

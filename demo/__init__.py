@@ -1,0 +1,1 @@
+"""The platform's reason to exist, played end to end on a deployed stack."""

@@ -1,0 +1,162 @@
+"""The deployed stack that the journey is played on, and what its operator hands to a third party or a device maker."""
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import requests
+from pydantic import BaseModel, ConfigDict
+
+from paygo_client import PartnerClient
+from paygo_device import Endpoint, KeyPair
+
+if TYPE_CHECKING:
+    import boto3
+
+ROOT = Path(__file__).resolve().parents[1]
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class NoStack(Exception):
+    """There is no such stack, or not what is needed to use it."""
+
+
+class _Description(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Mqtt(_Description):
+    """Where devices connect."""
+
+    host: str
+    port: int
+    ca_file: Path | None = None
+
+
+class Secret(_Description):
+    """Where a partner's keys are kept."""
+
+    secret_arn: str
+
+
+class Access(_Description):
+    """How a deployed stack is reached: what `deploy` writes, without secrets."""
+
+    stack: str
+    branch: str
+    region: str
+    api_url: str
+    identity_pool_id: str
+    mqtt: Mqtt
+    provisioning_template: str
+    partners: Mapping[str, Secret]
+    claim_secret_arn: str
+    mail_sender: str
+    endpoint_url: str | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the stack's devices connect."""
+        return Endpoint(stack=self.stack, host=self.mqtt.host, port=self.mqtt.port, ca_file=self.mqtt.ca_file)
+
+
+class PartnerKeys(_Description):
+    """What a partner is given to sign with."""
+
+    class Keys(_Description):
+        """The signing keys."""
+
+        current: str
+
+    api_key: str
+    keys: Keys
+
+
+def home_folder() -> Path:
+    """Return the working folder, `PAYGO_HOME` or `.paygo`."""
+    return Path(os.environ.get("PAYGO_HOME") or ROOT / ".paygo").absolute()
+
+
+def stacks_folder() -> Path:
+    """Return where `deploy` writes how its stacks are reached."""
+    return home_folder() / "stacks"
+
+
+def read_access(stack: str) -> Access:
+    """Return how the stack is reached; raise `NoStack` when nothing was deployed under that name."""
+    path = stacks_folder() / f"{stack}.json"
+    try:
+        return Access.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        message = f"The stack {stack} is not deployed: {path} is missing."
+        raise NoStack(message) from None
+
+
+def stay_off_proxies() -> None:
+    """Keep what goes to this machine off a proxy that the environment names."""
+    for name in ("NO_PROXY", "no_proxy"):
+        kept = [host for host in os.environ.get(name, "").split(",") if host]
+        os.environ[name] = ",".join([*kept, *(host for host in LOOPBACK if host not in kept)])
+
+
+class Stage:
+    """A stack as its operator sees it, who hands out secrets and looks at mail.
+
+    Parameters
+    ----------
+    profile
+        The operator's AWS profile; on the embedded cloud that is `operator`.
+    """
+
+    def __init__(self, access: Access, profile: str | None = None) -> None:
+        self.access = access
+        self._profile = profile
+
+    @cached_property
+    def claim(self) -> KeyPair:
+        """The claim certificate that the device maker puts into every device of a batch."""
+        return KeyPair.model_validate(self._secret(self.access.claim_secret_arn))
+
+    def partner_keys(self, name: str) -> PartnerKeys:
+        """Return what the partner was given."""
+        return PartnerKeys.model_validate(self._secret(self.access.partners[name].secret_arn))
+
+    def partner(self, name: str) -> PartnerClient:
+        """Return the partner's own client."""
+        keys = self.partner_keys(name)
+        return PartnerClient(self.access.api_url, keys.api_key, keys.keys.current)
+
+    def mail_to(self, address: str) -> list[dict[str, Any]] | None:
+        """Return what the embedded cloud's SES sent to the address; `None` on AWS, where mail really leaves."""
+        if self.access.endpoint_url is None:
+            return None
+        answer = requests.get(f"{self.access.endpoint_url}/_ministack/ses/messages", timeout=10)
+        answer.raise_for_status()
+        accounts = answer.json()["messages"].values()
+        return [mail for messages in accounts for mail in messages if address in mail["To"]]
+
+    def _secret(self, arn: str) -> dict[str, Any]:
+        found = self._session.client(
+            "secretsmanager", region_name=self.access.region, endpoint_url=self.access.endpoint_url
+        ).get_secret_value(SecretId=arn)
+        return cast("dict[str, Any]", json.loads(found["SecretString"]))
+
+    @cached_property
+    def _session(self) -> "boto3.Session":
+        import boto3
+
+        if self.access.endpoint_url is None:
+            return boto3.Session(profile_name=self._profile)
+        import configparser
+
+        profiles = configparser.ConfigParser()
+        profiles.read(home_folder() / "cloud" / "credentials")
+        name = self._profile or "operator"
+        if name not in profiles:
+            message = f"The embedded cloud has no user {name}: is it running?"
+            raise NoStack(message)
+        keys = profiles[name]
+        return boto3.Session(keys["aws_access_key_id"], keys["aws_secret_access_key"])
