@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from typing import TextIO
 
 from paygo_cloud import control
 from paygo_cloud.home import Cloud, Home
@@ -21,36 +22,41 @@ def main() -> int:
             return _start(home)
         return _stop(home) if command == "stop" else _status(home)
     except control.CloudError as problem:
-        print(problem, file=sys.stderr)
+        say(str(problem), sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted; nothing is left running by this command.", file=sys.stderr)
+        say("Interrupted; nothing is left running by this command.", sys.stderr)
         return 130
 
 
+def say(line: str, stream: TextIO | None = None) -> None:
+    """Tell the person at the terminal, at once even into a pipe."""
+    print(line, file=stream, flush=True)
+
+
 def _start(home: Home) -> int:
-    cloud, is_new = control.start(home, lambda line: print(line, flush=True))
-    print(f"{'The embedded cloud runs' if is_new else 'The embedded cloud is already running'}: {_describe(cloud)}")
+    cloud, is_new = control.start(home, say)
+    say(f"{'The embedded cloud runs' if is_new else 'The embedded cloud is already running'}: {_describe(cloud)}")
     return 0
 
 
 def _stop(home: Home) -> int:
     if control.stop(home):
-        print("The embedded cloud is stopped; everything deployed on it, Terraform's state included, is gone.")
+        say("The embedded cloud is stopped; everything deployed on it, Terraform's state included, is gone.")
     else:
-        print("No embedded cloud is running here.")
+        say("No embedded cloud is running here.")
     return 0
 
 
 def _status(home: Home) -> int:
     cloud, is_healthy = control.status(home)
     if cloud is None:
-        print("No embedded cloud is running here.")
+        say("No embedded cloud is running here.")
         return 3
     if not is_healthy:
-        print(f"The embedded cloud does not answer: {_describe(cloud)}. `start` starts it again.")
+        say(f"The embedded cloud does not answer: {_describe(cloud)}. `start` starts it again.")
         return 1
-    print(f"The embedded cloud runs: {_describe(cloud)}, since {cloud.started_at}")
+    say(f"The embedded cloud runs: {_describe(cloud)}, since {cloud.started_at}")
     return 0
 
 

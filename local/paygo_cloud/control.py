@@ -9,9 +9,9 @@ import string
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from paygo_cloud import locks, ports
@@ -128,7 +128,7 @@ def _start(home: Home, port: int, mqtt_port: int, report: Report) -> Cloud:
 
 
 def _server_environment(home: Home, port: int, mqtt_port: int, root_key: tuple[str, str]) -> dict[str, str]:
-    """The server's whole environment: functions inherit it, so nothing of the caller's gets in by accident."""
+    """Make the server's whole environment: functions inherit it, so nothing of the caller's gets in by accident."""
     inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
     chosen_gaps = {name: value for name, value in os.environ.items() if name == "PAYGO_GAPS_OFF"}
     return {
@@ -224,18 +224,14 @@ def _end_group(group: int, home: Home) -> None:
 
 
 def _signal(group: int, number: signal.Signals, *, whole_group: bool) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):  # already gone, or nothing of it left to signal
         os.killpg(group, number) if whole_group else os.kill(group, number)
-    except (ProcessLookupError, PermissionError):
-        pass  # already gone, or nothing of it left to signal
 
 
 def _reap(pid: int) -> None:
     """Collect the server's exit status when this very process started it."""
-    try:
+    with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
 
 
 def _clear(home: Home) -> None:

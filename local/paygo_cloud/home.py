@@ -38,26 +38,32 @@ class Home:
 
     @property
     def description(self) -> Path:
+        """``cloud.json``: what runs, for everything that calls it."""
         return self.path / "cloud.json"
 
     @property
     def credentials(self) -> Path:
+        """The users' keys, as an AWS shared-credentials file."""
         return self.path / "credentials"
 
     @property
     def log(self) -> Path:
+        """What the server and its functions say."""
         return self.path / "server.log"
 
     @property
     def temporary(self) -> Path:
+        """The server's whole state and its functions' folders; removed with it."""
         return self.path / "tmp"
 
     @property
     def ca(self) -> Path:
+        """The authority that signed the MQTT listener's certificate."""
         return self.path / "ca.pem"
 
     @property
     def ports(self) -> Path:
+        """The ports of the last run; kept when the cloud stops."""
         return self.path / "ports.json"
 
     @property
@@ -71,18 +77,20 @@ class Home:
         return self.path / "command.lock"
 
     def read(self) -> Cloud | None:
+        """Read ``cloud.json``, None when there is none."""
         try:
             return Cloud(**json.loads(self.description.read_text()))
         except (OSError, ValueError, TypeError):
             return None
 
     def write(self, cloud: Cloud) -> None:
+        """Write ``cloud.json`` in one step, so that nobody reads half of it."""
         partial = self.description.with_suffix(".partial")
         partial.write_text(json.dumps(asdict(cloud), indent=2) + "\n")
         partial.replace(self.description)
 
     def remembered_ports(self) -> tuple[int, int] | None:
-        """The ports of the last run, which bookmarks and shell histories still name."""
+        """Return the ports of the last run, which bookmarks and shell histories still name."""
         try:
             remembered = json.loads(self.ports.read_text())
             return int(remembered["port"]), int(remembered["mqtt_port"])
@@ -90,4 +98,5 @@ class Home:
             return None
 
     def remember_ports(self, port: int, mqtt_port: int) -> None:
+        """Keep the ports for the next run."""
         self.ports.write_text(json.dumps({"port": port, "mqtt_port": mqtt_port}) + "\n")

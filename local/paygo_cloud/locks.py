@@ -22,7 +22,7 @@ def take(path: Path) -> int | None:
 
 
 def holder(path: Path) -> int | None:
-    """The process id written by the lock's holder, or None when nobody holds it."""
+    """Return the process id written by the lock's holder, or None when nobody holds it."""
     if not path.exists():
         return None
     descriptor = take(path)

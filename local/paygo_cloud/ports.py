@@ -15,6 +15,7 @@ class PortTakenError(Exception):
 
 
 def is_free(port: int) -> bool:
+    """Whether nothing listens on the port of loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -25,7 +26,7 @@ def is_free(port: int) -> bool:
 
 
 def choose(home: Home) -> tuple[int, int]:
-    """The HTTP and the MQTT port: the one asked for, else the last run's, else the usual one, else any."""
+    """Choose the HTTP and the MQTT port: the one asked for, else the last run's, else the usual one, else any."""
     remembered_http, remembered_mqtt = home.remembered_ports() or (HTTP_PORT, MQTT_PORT)
     return (
         _choose("PAYGO_PORT", [remembered_http, HTTP_PORT]),

@@ -9,6 +9,7 @@ from importlib import import_module
 GAPS = (
     "alarms",
     "developer_identities",
+    "developer_tokens",
     "identity_credentials",
     "iot_endpoint",
     "iot_rule_templates",
@@ -19,6 +20,7 @@ GAPS = (
     "policy_variables",
     "rest_api_import",
     "root_keys",
+    "stream_failures",
 )
 
 

@@ -21,7 +21,7 @@ _ONLY_AS_GIVEN = (
 
 def install() -> None:
     """Wrap the two operations."""
-    model = botocore.session.get_session().get_service_model("cloudwatch")
+    model: Any = botocore.session.get_session().get_service_model("cloudwatch")
     given_shape = model.operation_model("PutMetricAlarm").input_shape
     described_shape = model.operation_model("DescribeAlarms").output_shape
     original_put = cloudwatch._put_metric_alarm

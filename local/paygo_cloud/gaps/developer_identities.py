@@ -8,10 +8,12 @@ API_LookupDeveloperIdentity.html, API_UnlinkDeveloperIdentity.html and API_Delet
 """
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.services import cognito
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 type Request = dict[str, Any]
 type Response = tuple[int, dict[str, str], bytes]

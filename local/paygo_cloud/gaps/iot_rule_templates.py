@@ -19,12 +19,11 @@ def install() -> None:
     original_run = iot._run_rule_actions
     original_dispatch = iot._dispatch_rule_action
 
-    async def run(
-        account: str, region: str, rule: Any, payload: bytes, topic: str = "", client: str | None = None
-    ) -> None:
-        token = _message.set((topic, payload or b"", client))
+    async def run(account: str, region: str, rule: Any, payload: bytes, *origin: Any) -> None:
+        topic, client = (*origin, None, None)[:2]
+        token = _message.set((topic or "", payload or b"", client))
         try:
-            await original_run(account, region, rule, payload, topic, client)
+            await original_run(account, region, rule, payload, *origin)
         finally:
             _message.reset(token)
 

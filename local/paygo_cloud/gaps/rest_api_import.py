@@ -92,12 +92,12 @@ def _error(code: str, message: str, status: int) -> Response:
 
 def _parse(body: bytes) -> Json:
     try:
-        document = yaml.safe_load(body)  # JSON is YAML
+        parsed = yaml.safe_load(body)  # JSON is YAML
     except yaml.YAMLError as problem:
         raise _InvalidError(f"Unable to parse API definition: {problem}") from None
-    if not isinstance(document, dict):
+    if not isinstance(parsed, dict):
         raise _InvalidError("Unable to parse API definition because of a malformed document")
-    document = json.loads(json.dumps(document, default=str))  # responses' numeric keys become text, as in JSON
+    document: Json = json.loads(json.dumps(parsed, default=str))  # responses' numeric keys become text, as in JSON
     version = str(document.get("openapi") or document.get("swagger") or "")
     if version != "2.0" and not version.startswith("3.0"):
         raise _InvalidError(f"Unsupported OpenAPI version '{version}': API Gateway imports 2.0 and 3.0")
@@ -107,7 +107,7 @@ def _parse(body: bytes) -> Json:
 
 
 def _empty(api_id: str) -> None:
-    """Overwriting removes what the API was, settings included; id, tags, endpoint type and stages stay."""
+    """Remove what the API was, settings included, as overwriting does; id, tags, endpoint type and stages stay."""
     resources = v1._resources[api_id]
     for resource_id in [key for key, each in resources.items() if each["path"] != "/"]:
         del resources[resource_id]
