@@ -20,8 +20,8 @@ from localstack_client.session import Session
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REGION = "us-east-1"
-# Retries hide what a test looks for, and an account's buckets have no host names of their own here.
-CLIENT = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, read_timeout=30)
+# Retries hide what a test looks for, buckets have no host names of their own here, and no proxy leads to this machine.
+CLIENT = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={}, read_timeout=30)
 
 type Clients = Callable[..., Any]
 

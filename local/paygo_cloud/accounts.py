@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 
@@ -47,7 +48,8 @@ OPERATOR_POLICY = {
 def create(endpoint_url: str, region: str, root_key: tuple[str, str], credentials_file: Path) -> None:
     """Make the users ``deployer`` and ``operator`` and write their keys; nothing else ever uses the root key."""
     root = boto3.session.Session(aws_access_key_id=root_key[0], aws_secret_access_key=root_key[1], region_name=region)
-    iam = root.client("iam", endpoint_url=endpoint_url)
+    # No proxy, whatever the environment says: it is on this machine.
+    iam = root.client("iam", endpoint_url=endpoint_url, config=Config(proxies={}))
     profiles = configparser.ConfigParser()
 
     iam.create_user(UserName="deployer")
