@@ -1,0 +1,50 @@
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from identity.model import WeakPassword
+from identity.usecases.sessions import Credentials
+
+
+class IdentityIsLinked(Exception):
+    """Cognito gives an identity with a login no credentials without one."""
+
+
+class FakeCredentials:
+    """An identity pool in memory: the key id says which credentials they are."""
+
+    def __init__(self) -> None:
+        self.linked: dict[str, str] = {}
+
+    def new_identity(self) -> str:
+        return f"us-east-1:{uuid4()}"
+
+    def anonymous(self, identity_id: str) -> Credentials:
+        if identity_id in self.linked:
+            raise IdentityIsLinked
+        return self._credentials("anonymous")
+
+    def authenticated(self, identity_id: str, session_id: str) -> Credentials:
+        assert self.linked.setdefault(identity_id, session_id) == session_id
+        return self._credentials("authenticated")
+
+    def _credentials(self, kind: str) -> Credentials:
+        return Credentials(kind, "secret", "token", datetime.now(UTC) + timedelta(hours=1))
+
+
+class FakeUsers:
+    """A user pool in memory, whose passwords need a digit."""
+
+    def __init__(self) -> None:
+        self.passwords: dict[str, str] = {}
+
+    def keep(self, username: str, email: str, password: str) -> None:
+        assert "@" in email
+        if not any(character.isdigit() for character in password):
+            raise WeakPassword
+        self.passwords[username] = password
+
+    def remove(self, username: str) -> None:
+        self.passwords.pop(username, None)
+
+    def names(self) -> list[str]:
+        return sorted(self.passwords)

@@ -1,0 +1,104 @@
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from identity.lifecycle import SESSION_MOVES
+from identity.model import DECIDED, MOVES, RefreshToken, RegistrationState, registration_ids, sources
+from paygo.security import SessionState
+
+IDENTITY = "us-east-1:5d6c0f5e-6f0e-4a5b-9a42-0b1f6f3f6d1e"
+
+
+def test_every_state_of_a_registration_has_its_moves() -> None:
+    assert set(MOVES) == set(RegistrationState)
+
+
+def test_every_state_of_a_session_has_its_moves() -> None:
+    assert set(SESSION_MOVES) == set(SessionState)
+
+
+@given(st.lists(st.integers(min_value=0, max_value=2), max_size=8))
+def test_a_registration_is_decided_after_at_most_two_moves_and_never_moves_again(choices: list[int]) -> None:
+    state, moves = RegistrationState.SUBMITTED, 0
+    for choice in choices:
+        targets = sorted(MOVES[state])
+        if targets:
+            state, moves = targets[choice % len(targets)], moves + 1
+
+    assert moves <= 2
+    assert (state in DECIDED) == (not MOVES[state])
+
+
+@given(st.lists(st.sampled_from(sorted(SessionState)), max_size=20))
+def test_a_session_is_authenticated_only_after_its_approval(tried: list[SessionState]) -> None:
+    seen = [SessionState.ANONYMOUS]
+    for state in tried:
+        if state in SESSION_MOVES[seen[-1]]:
+            seen.append(state)
+
+    if SessionState.AUTHENTICATED in seen:
+        assert seen[seen.index(SessionState.AUTHENTICATED) - 1] is SessionState.APPROVED
+        assert seen[seen.index(SessionState.APPROVED) - 1] is SessionState.REGISTERING
+
+
+def test_a_revoked_session_stays_revoked() -> None:
+    assert not SESSION_MOVES[SessionState.REVOKED]
+    assert set(sources(SESSION_MOVES, SessionState.REVOKED)) == set(SessionState) - {SessionState.REVOKED}
+
+
+def test_an_undecided_registration_may_be_approved() -> None:
+    assert set(sources(MOVES, RegistrationState.APPROVED)) == {RegistrationState.SUBMITTED, RegistrationState.CHECKING}
+
+
+def test_the_same_intent_of_a_session_leads_to_the_same_ids() -> None:
+    session_id = str(uuid4())
+
+    assert registration_ids(session_id, "key-0001") == registration_ids(session_id, "key-0001")
+
+
+@given(st.text(), st.text())
+def test_other_intents_and_other_sessions_lead_to_other_ids(one: str, other: str) -> None:
+    first, second = str(uuid4()), str(uuid4())
+    ids = {*registration_ids(first, one), *registration_ids(second, one), *registration_ids(first, other)}
+
+    assert len(ids) == (4 if one == other else 6)
+
+
+def test_a_refresh_token_is_read_as_it_was_written() -> None:
+    token = RefreshToken.new(IDENTITY)
+
+    assert RefreshToken.parse(str(token)) == token
+
+
+def test_the_next_token_is_another_one_of_the_same_family() -> None:
+    token = RefreshToken.new(IDENTITY)
+    following = token.next()
+
+    assert following.identity_id == IDENTITY
+    assert following.hash != token.hash
+    assert following.family_hash == token.family_hash
+    assert RefreshToken.new(IDENTITY).family_hash != token.family_hash
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nonsense",
+        f"{IDENTITY}.",
+        f".{'x' * 44}",
+        f"{IDENTITY}.{'x' * 43}",
+        f"{IDENTITY}.{'x' * 45}",
+        "a b." + "x" * 44,
+    ],
+)
+def test_a_text_that_is_no_refresh_token_is_none(text: str) -> None:
+    assert RefreshToken.parse(text) is None
+
+
+def test_a_refresh_token_shows_no_secret_in_a_log() -> None:
+    token = RefreshToken.new(IDENTITY)
+
+    assert token.secret not in repr(token)
