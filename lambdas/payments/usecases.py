@@ -64,7 +64,8 @@ def take_notification(
         except Contended:
             continue
         return payment
-    raise Contended
+    message = f"Something else kept changing the payment {notification.reference} or its device: send it again."
+    raise Contended(message)
 
 
 def follow_device(device: Device, payments: Payments, *, source: str, correlation_id: str, now: datetime) -> None:

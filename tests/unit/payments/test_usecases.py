@@ -125,7 +125,7 @@ def test_a_notification_in_endless_contention_is_an_error_to_repeat() -> None:
     households = iter(range(99))
     payments = Overtaken(lambda kept: kept.follow(device(f"household-{(day := next(households))}", days_later=day)))
 
-    with pytest.raises(Contended):
+    with pytest.raises(Contended, match="MM-1"):
         take(notification(), payments)
 
     assert payments.tries == ATTEMPTS
