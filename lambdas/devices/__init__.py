@@ -1,0 +1,1 @@
+"""Devices: manifests, provisioning, registration by serial number and what devices are told."""
