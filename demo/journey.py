@@ -325,6 +325,15 @@ STEPS = (
 )
 
 
+def open_household(stage: Stage, household: Household) -> Session:
+    """Open a session and take it through registration to a household's own."""
+    app = Session.open(stage.access.api_url)
+    decided = app.follow(app.register(household), patience_seconds=PATIENCE_SECONDS)
+    expect(decided.state is RegistrationState.APPROVED, f"The registration is {decided.state.value}.")
+    app.escalate()
+    return app
+
+
 def notify(story: Story, mobile_money: PartnerClient) -> Payment:
     """Notify the story's payment, as the provider or as somebody who pretends to be."""
     return mobile_money.notify_payment(

@@ -97,9 +97,10 @@ def read_access(stack: str) -> Access:
 
 def stay_off_proxies() -> None:
     """Keep what goes to this machine off a proxy that the environment names."""
-    for name in ("NO_PROXY", "no_proxy"):
-        kept = [host for host in os.environ.get(name, "").split(",") if host]
-        os.environ[name] = ",".join([*kept, *(host for host in LOOPBACK if host not in kept)])
+    # Some tools read one of the names, some the other, and where both are set one hides the other.
+    names = ("NO_PROXY", "no_proxy")
+    hosts = [host.strip() for name in names for host in os.environ.get(name, "").split(",") if host.strip()]
+    os.environ.update(dict.fromkeys(names, ",".join(dict.fromkeys([*hosts, *LOOPBACK]))))
 
 
 class Stage:
