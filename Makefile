@@ -1,0 +1,83 @@
+# Every verb sets up what it needs by itself. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export PAYGO_HOME := $(abspath $(or $(PAYGO_HOME),.paygo))
+export PATH := $(PAYGO_HOME)/bin:$(PATH)
+# A configuration file that is named but missing makes Terraform warn before everything it says.
+ifeq ($(wildcard $(TF_CLI_CONFIG_FILE)),)
+unexport TF_CLI_CONFIG_FILE
+endif
+unexport VIRTUAL_ENV
+
+PYTHON := .venv/bin/python
+CLOUD := local/.venv/bin/python -m paygo_cloud
+WORKERS ?= 2
+
+# What deploy and destroy are told; a branch name may hold anything, so it travels in the environment.
+export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER
+
+.PHONY: help demo test unit lint build deploy destroy status unlock start stop bench docs clean
+
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## from nothing to a device that has been paid for, on the embedded cloud
+	@./setup.sh
+	@$(PYTHON) -m demo
+
+deploy: ## BRANCH=x [PROFILE=p] [STAGE=..] [TTL=8h]: bring a branch's stack up
+	@./setup.sh
+	@$(PYTHON) -m deploy up
+
+destroy: ## BRANCH=x [PROFILE=p]: take a branch's stack away, and show that nothing is left
+	@./setup.sh
+	@$(PYTHON) -m deploy destroy
+
+status: ## BRANCH=x [PROFILE=p]: what is there of a branch's stack
+	@./setup.sh
+	@$(PYTHON) -m deploy status
+
+unlock: ## BRANCH=x [PROFILE=p]: free a stack whose deploy died on another machine
+	@./setup.sh
+	@$(PYTHON) -m deploy unlock
+
+build: ## build the layer and the services' zips (TARGET=local|x86_64|arm64)
+	@./build.sh --target $(or $(TARGET),local)
+
+start: ## start the embedded cloud
+	@./setup.sh python
+	@$(CLOUD) start
+
+stop: ## stop the embedded cloud, and all that is on it with it
+	@./setup.sh python
+	@$(CLOUD) stop
+
+test: lint unit ## everything: lint, unit, policy, local cloud, integration, the whole journey
+	@./setup.sh
+	@.ci/tests
+
+unit: ## unit and contract tests, every line and branch covered
+	@./setup.sh python
+	@$(PYTHON) -m pytest tests/unit tests/contract -q -n $(WORKERS) --cov --cov-report=term
+
+lint: ## ruff, types, house rules, contract, Terraform
+	@./setup.sh lint
+	@.ci/lint
+
+bench: ## measure every figure we promise
+	@./setup.sh
+	@$(PYTHON) -m bench
+
+docs: ## render the contract as a page
+	@./setup.sh python
+	@$(PYTHON) -m contracts.page
+
+clean: ## stop the embedded cloud and remove all that was made here
+	@if [ -x local/.venv/bin/python ]; then $(CLOUD) stop; fi
+	@rm -rf "$(PAYGO_HOME)" .venv local/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	  .coverage htmlcov local/.mypy_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find . -name .terraform.lock.hcl -delete

@@ -1,0 +1,1 @@
+"""Takes a stack to a cloud and away again."""

@@ -1,0 +1,94 @@
+"""`python -m deploy`: what `make deploy` and `make destroy` run."""
+
+import json
+import signal
+import sys
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deploy import run
+from deploy.errors import DeployError, Interrupted, sentence
+from deploy.packages import BuildError
+
+app = typer.Typer(
+    help="Bring a branch's stack up on a cloud, and take it away.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+Branch = Annotated[str, typer.Option(envvar="BRANCH", help="the branch whose stack this is")]
+Profile = Annotated[str, typer.Option(envvar="PROFILE", help="an AWS profile; without one, the embedded cloud")]
+Region = Annotated[str, typer.Option(envvar="REGION", help="an AWS region, instead of the profile's")]
+
+
+@app.command()
+def up(
+    branch: Branch,
+    profile: Profile = "",
+    region: Region = "",
+    stage: Annotated[str, typer.Option(envvar="STAGE", help="development, staging or production")] = "",
+    ttl: Annotated[str, typer.Option(envvar="TTL", help="how long the stack may live: 8h, 7d, never")] = "",
+    architecture: Annotated[str, typer.Option(envvar="ARCHITECTURE", help="arm64 or x86_64")] = "",
+    mail_sender: Annotated[str, typer.Option(envvar="MAIL_SENDER", help="the address e-mails come from")] = "",
+) -> None:
+    """Bring a stack up, or up to date."""
+    run.up(
+        run.Wish(
+            branch=branch,
+            profile=profile or None,
+            region=region or None,
+            stage=stage or "development",
+            ttl=ttl or None,
+            architecture=architecture or "arm64",
+            mail_sender=mail_sender or None,
+        )
+    )
+
+
+@app.command()
+def destroy(branch: Branch, profile: Profile = "", region: Region = "") -> None:
+    """Take a stack away and show that nothing is left."""
+    run.destroy(run.Wish(branch, profile or None, region or None))
+
+
+@app.command()
+def status(branch: Branch, profile: Profile = "", region: Region = "") -> None:
+    """Say what is there of a stack."""
+    run.status(run.Wish(branch, profile or None, region or None))
+
+
+@app.command()
+def unlock(branch: Branch, profile: Profile = "", region: Region = "") -> None:
+    """Free a stack whose deploy died on another machine."""
+    run.unlock(run.Wish(branch, profile or None, region or None))
+
+
+@app.command()
+def access(branch: Branch) -> None:
+    """Print the access description of a stack that is up."""
+    print(json.dumps(run.access(run.Wish(branch)), indent=2))
+
+
+def main() -> int:
+    """Run a command; whatever goes wrong is told in a sentence."""
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.default_int_handler)
+    try:
+        app()
+    except (Interrupted, KeyboardInterrupt):
+        return _fail("Stopped. The next deploy or destroy of this branch goes on from here.", 130)
+    except (DeployError, BuildError, ValueError) as failure:
+        return _fail(str(failure), 1)
+    except (BotoCoreError, ClientError) as failure:
+        return _fail(sentence(failure), 1)
+    return 0
+
+
+def _fail(text: str, status: int) -> int:
+    sys.stdout.flush()
+    print(f"paygo: {text}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

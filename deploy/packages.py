@@ -1,0 +1,270 @@
+"""Build the layer and the services' zips: only what changed, and the same bytes from the same sources anywhere.
+
+Entries are sorted, stored rather than compressed (what deflate writes depends on the zlib at hand), dated and given a
+mode by this module alone, and nothing an installer notes about the machine goes in. Only the standard library is
+imported, so that a build with nothing to do costs little more than starting Python.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+import zipfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
+from pathlib import Path
+
+LAYER = "layer"
+PYTHON = "3.13"
+
+# AWS runs python3.13 on Amazon Linux 2023, whose glibc is 2.34; no wheel asks for more than 2.28.
+TARGETS: Mapping[str, tuple[str, ...]] = {
+    "local": (),
+    "x86_64": ("--python-version", PYTHON, "--python-platform", "x86_64-manylinux_2_28"),
+    "arm64": ("--python-version", PYTHON, "--python-platform", "aarch64-manylinux_2_28"),
+}
+
+LIMITS = {LAYER: 12_000_000, "service": 100_000}
+
+NOT_SHIPPED = (
+    "*.pyc",
+    "*.pyi",
+    "*.dist-info/[!M]*",  # METADATA is what importlib.metadata reads; the rest is an installer's notes
+    "*/tests/*",
+    "*/swagger_ui/*.js",  # Powertools' documentation page, which no function serves
+    "*/swagger_ui/*.css",
+    "*/emscripten/*",
+    "bin/*",
+    "test/*",  # openpaygo installs its own tests and scripts beside itself
+    "utils/*",
+    ".*",
+)
+NOT_SOURCE = ("*.pyc", "*/tests/*", "*.md", "*/.*")
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_FILE_MODE = 0o100644 << 16
+
+
+class BuildError(Exception):
+    """A build that cannot go on, in one sentence."""
+
+
+type Files = dict[str, Path]
+
+
+def build(root: Path, home: Path, target: str = "local", *, tell: bool = False) -> dict[str, dict[str, str]]:
+    """Build what changed and return the manifest: name -> file, sha256, key (in the artefact bucket), sources."""
+    folder = home / "build" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    before = _manifest(folder)
+    sources = {name: service_files(root / "lambdas", name) for name in services(root)}
+    prints = {name: fingerprint(files) for name, files in sources.items()}
+    prints[LAYER] = fingerprint(_layer_inputs(root), salt=target)
+    current = {name: entry for name, entry in before.items() if _is_current(folder, entry, prints.get(name))}
+
+    def one(name: str) -> dict[str, str]:
+        files = layer_files(root, home, target) if name == LAYER else sources[name]
+        return _entry(folder, name, prints[name], files, tell=tell)
+
+    stale = [name for name in prints if name not in current]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        built = dict(zip(stale, pool.map(one, stale), strict=True))
+    manifest = {name: built.get(name) or current[name] for name in sorted(prints)}
+    if manifest != before:
+        _replace(folder / "manifest.json", json.dumps(manifest, indent=2).encode() + b"\n")
+        _sweep(folder, {entry["file"] for entry in manifest.values()})
+    return manifest
+
+
+def services(root: Path) -> list[str]:
+    """Every package in `lambdas/` is a service."""
+    return sorted(path.parent.name for path in (root / "lambdas").glob("*/__init__.py"))
+
+
+def service_files(lambdas: Path, name: str) -> Files:
+    return dict(_files(lambdas, lambdas / name, NOT_SOURCE))
+
+
+def layer_files(root: Path, home: Path, target: str) -> Files:
+    """Everything below `python/` in the layer: the locked third-party packages and our own."""
+    third_party = _third_party(root, home, target)
+    shared = root / "layers" / "shared"
+    found = {
+        **dict(_files(third_party, third_party, NOT_SHIPPED)),
+        **dict(_files(shared, shared / "paygo", NOT_SOURCE)),
+    }
+    return {f"python/{name}": path for name, path in found.items()}
+
+
+def write_zip(path: Path, files: Files) -> None:
+    """Write a zip whose bytes depend on the files' names and contents and on nothing else."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.external_attr = _FILE_MODE
+            info.create_system = 3  # Unix, whatever the machine
+            archive.writestr(info, files[name].read_bytes())
+
+
+def fingerprint(files: Files, salt: str = "") -> str:
+    """Hash of the names and contents of a package's sources, and of the rules that make it."""
+    digest = hashlib.sha256(salt.encode())
+    for name, path in [*sorted(files.items()), ("", Path(__file__))]:
+        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _files(base: Path, folder: Path, left_out: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in names:
+            path = Path(parent, name)
+            relative = path.relative_to(base).as_posix()
+            if not any(fnmatch(relative, pattern) for pattern in left_out):
+                yield relative, path
+
+
+def _layer_inputs(root: Path) -> Files:
+    shared = root / "layers" / "shared"
+    inputs = dict(_files(shared, shared / "paygo", NOT_SOURCE))
+    return {**inputs, **_locked(root)}
+
+
+def _locked(root: Path) -> Files:
+    return {"uv.lock": root / "uv.lock", "pyproject.toml": root / "layers" / "shared" / "pyproject.toml"}
+
+
+def _wheels(root: Path, home: Path, target: str) -> Path:
+    return home / "build" / target / f"wheels-{fingerprint(_locked(root), salt=target)[:16]}"
+
+
+def _third_party(root: Path, home: Path, target: str) -> Path:
+    """Install the layer's locked packages into a folder of their own, once per lock."""
+    folder = _wheels(root, home, target)
+    if folder.exists():
+        return folder
+    for old in folder.parent.glob("wheels-*"):
+        shutil.rmtree(old, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="new-") as temporary:
+        requirements = Path(temporary, "requirements.txt")
+        export = ("export", "--package", "paygo-layer", "--no-emit-workspace", "--no-dev", "--locked", "--no-header")
+        requirements.write_bytes(_uv(root, home, *export))
+        source_only = _source_only(root / "uv.lock", requirements.read_text())
+        packages = Path(temporary, "packages")
+        _uv(
+            root,
+            home,
+            *("pip", "install", "--target", str(packages), "--requirements", str(requirements)),
+            *("--no-deps", "--require-hashes", "--only-binary", ":all:"),
+            *(part for name in source_only for part in ("--no-binary", name)),
+            *(TARGETS[target] or ("--python", sys.executable)),
+        )
+        _refuse_compiled(packages, source_only)
+        packages.rename(folder)
+    return folder
+
+
+def _source_only(lock: Path, requirements: str) -> list[str]:
+    """Name the required packages that their authors publish without a wheel."""
+    required = {line.split("==")[0] for line in requirements.splitlines() if "==" in line}
+    packages = tomllib.loads(lock.read_text())["package"]
+    return [package["name"] for package in packages if package["name"] in required and not package.get("wheels")]
+
+
+def _refuse_compiled(packages: Path, names: list[str]) -> None:
+    """Let what is built here go to another machine only when it is pure Python."""
+    for name in names:
+        notes = next(packages.glob(f"{name.replace('-', '_')}-*.dist-info/WHEEL")).read_text()
+        if "Root-Is-Purelib: true" not in notes:
+            msg = f"{name} has no wheel and is not pure Python, so it cannot go into the layer: choose another package."
+            raise BuildError(msg)
+
+
+def _uv(root: Path, home: Path, *arguments: str) -> bytes:
+    uv = home / "bin" / "uv"
+    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    command = [str(uv) if uv.exists() else "uv", "--quiet", *arguments]
+    try:
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, check=False)  # noqa: S603
+    except FileNotFoundError:
+        msg = "uv is missing: run ./setup.sh."
+        raise BuildError(msg) from None
+    if done.returncode:
+        msg = f"The layer's packages could not be installed: {done.stderr.decode(errors='replace').strip()}"
+        raise BuildError(msg)
+    return done.stdout
+
+
+def _manifest(folder: Path) -> dict[str, dict[str, str]]:
+    try:
+        manifest: dict[str, dict[str, str]] = json.loads((folder / "manifest.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return manifest
+
+
+def _is_current(folder: Path, entry: dict[str, str], sources: str | None) -> bool:
+    return entry["sources"] == sources and (folder / entry["file"]).exists()
+
+
+def _entry(folder: Path, name: str, sources: str, files: Files, *, tell: bool) -> dict[str, str]:
+    began = time.monotonic()
+    temporary = folder / f".{name}-{os.getpid()}.zip"
+    write_zip(temporary, files)
+    size = temporary.stat().st_size
+    limit = LIMITS[LAYER] if name == LAYER else LIMITS["service"]
+    if size > limit:
+        temporary.unlink()
+        msg = f"The package {name} has {size:,} bytes and may have {limit:,}: leave out what functions do not import."
+        raise BuildError(msg)
+    sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    file = f"{name}-{sha256[:16]}.zip"
+    temporary.replace(folder / file)
+    if tell:
+        print(f"  {file:<44} {size / 1000:9,.1f} kB  {time.monotonic() - began:.2f} s")
+    return {"file": file, "sha256": sha256, "key": f"artefacts/{file}", "sources": sources}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}-{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def _sweep(folder: Path, wanted: set[str]) -> None:
+    """Keep the last few builds, so that going back to an earlier source does not upload again."""
+    by_age = sorted(folder.glob("*.zip"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in by_age[40:]:
+        if path.name not in wanted:
+            path.unlink(missing_ok=True)
+
+
+def main() -> int:
+    began = time.monotonic()
+    root = Path(__file__).resolve().parent.parent
+    parser = argparse.ArgumentParser(prog="build.sh", description="Build the layer and the services' zips.")
+    parser.add_argument("--target", choices=TARGETS, default="local", help="where the functions will run")
+    parser.add_argument("--manifest", action="store_true", help="print the manifest")
+    asked = parser.parse_args()
+    home = Path(os.environ.get("PAYGO_HOME") or root / ".paygo").absolute()
+    try:
+        manifest = build(root, home, asked.target, tell=True)
+    except BuildError as failure:
+        print(f"paygo: {failure}", file=sys.stderr)
+        return 1
+    if asked.manifest:
+        print(json.dumps(manifest, indent=2))
+    else:
+        print(f"{len(manifest)} packages in {home / 'build' / asked.target}, {time.monotonic() - began:.2f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

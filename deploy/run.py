@@ -1,0 +1,305 @@
+"""Bring a stack up, take it away, and say what is there of it."""
+
+import contextlib
+import getpass
+import json
+import platform
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from deploy import account, leftovers, lock, packages, storage, target
+from deploy import stack as names
+from deploy.errors import DeployError
+from deploy.progress import Progress
+from deploy.storage import State
+from deploy.target import ROOT, Clients, Target
+from deploy.terraform import Folder
+
+_LOOKS = 4
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for on the command line."""
+
+    branch: str
+    profile: str | None = None
+    region: str | None = None
+    stage: str = "development"
+    ttl: str | None = None
+    architecture: str = "arm64"
+    mail_sender: str | None = None
+
+    @property
+    def stack(self) -> str:
+        return names.stack_name(self.branch)
+
+
+def up(wish: Wish) -> dict[str, Any]:
+    """Bring a branch's stack up, or up to date, and return its access description."""
+    began = time.monotonic()
+    names.expiry(datetime.now(UTC), wish.ttl or names.LIFETIME)  # a mistyped TTL is told before anything is made
+    home = target.home_folder()
+    cloud = target.choose(wish.profile, wish.region)
+    print(f"{wish.stack} on {cloud.words}")
+    clients = cloud.clients()
+    storage.make_state_bucket(clients)
+    with lock.held(clients, wish.stack, "deploy", home, _tell):
+        state = State.load(clients, lock.state_key(wish.stack))
+        _refuse_another_branch(wish, state)
+        folder = _folder(wish.stack, cloud, home)
+        packages_target = "local" if cloud.embedded else wish.architecture
+        with _in_parallel() as submit:
+            manifest = submit(packages.build, ROOT, home, packages_target)
+            initialised = submit(folder.init)
+            strays = submit(_strays, clients, wish.stack, state)
+            sender = account.ensure(clients, home, names.tag_value(_person()), wish.mail_sender)
+            uploaded = storage.upload(clients, home / "build" / packages_target, manifest())
+            _tell(f"{len(manifest())} packages, {uploaded} uploaded ({time.monotonic() - began:.1f} s)")
+            _clear(clients, wish.stack, strays())
+            initialised()
+        with Progress("Terraform") as progress:
+            apply = folder.create if state.is_empty else folder.update
+            apply(_variables(wish, cloud, state, manifest(), sender), progress)
+        _tell(f"{progress.changes} changes by Terraform ({progress.seconds:.1f} s)")
+        access = _access(cloud, State.load(clients, lock.state_key(wish.stack)))
+    _write(home, wish.stack, access)
+    print(f"{wish.stack} is up after {time.monotonic() - began:.1f} s: {access['api_url']}")
+    return access
+
+
+def destroy(wish: Wish) -> None:
+    """Take a branch's stack away and show that nothing of it is left."""
+    began = time.monotonic()
+    home = target.home_folder()
+    if not wish.profile and not target.embedded_cloud_runs():
+        _forget_here(home, wish.stack)
+        print(f"The embedded cloud does not run, so there is no {wish.stack}.")
+        return
+    cloud = target.choose(wish.profile, wish.region)
+    print(f"{wish.stack} on {cloud.words}")
+    clients = cloud.clients()
+    storage.make_state_bucket(clients)
+    with lock.held(clients, wish.stack, "destroy", home, _tell):
+        state = State.load(clients, lock.state_key(wish.stack))
+        _refuse_another_branch(wish, state)
+        _refuse_protected(wish.stack, state)
+        folder = _folder(wish.stack, cloud, home)
+        with _in_parallel() as submit:
+            initialised = submit((lambda: None) if state.is_empty else folder.init)
+            _remove_devices(clients, wish.stack)
+            initialised()
+        failure = None if state.is_empty else _destroy_by_terraform(folder, wish, cloud, state)
+        left = _remove_rest(clients, wish.stack)
+        if left:
+            told = "\n".join([f"{len(left)} resources of {wish.stack} could not be removed:", *left])
+            raise DeployError(f"{told}\n{failure}" if failure else told)
+        storage.forget(clients, lock.folder_key(wish.stack))
+    _forget_here(home, wish.stack)
+    kinds = ", ".join(f"0 {kind.words}s" for kind in leftovers.KINDS)
+    print(f"Nothing of {wish.stack} is left, by a fresh look: {kinds}.".replace("policys", "policies"))
+    print(f"{wish.stack} is gone after {time.monotonic() - began:.1f} s")
+
+
+def status(wish: Wish) -> None:
+    """Say what is there of a branch's stack."""
+    if not wish.profile and not target.embedded_cloud_runs():
+        print(f"The embedded cloud does not run, so there is no {wish.stack}.")
+        return
+    cloud = target.choose(wish.profile, wish.region)
+    clients = cloud.clients()
+    storage.make_state_bucket(clients)
+    state = State.load(clients, lock.state_key(wish.stack))
+    found = leftovers.sweep(clients, wish.stack, storage.stacks(clients), State({}))
+    counts = Counter(one.kind.words for one in found)
+    print(f"{wish.stack} on {cloud.words}")
+    for label, tag in (("branch", "Branch"), ("commit", "Commit"), ("created", "CreatedAt"), ("expires", "ExpiresAt")):
+        print(f"  {label:<8} {state.tag(tag) or '-'}")
+    holder = storage.read(clients, lock.lock_key(wish.stack))
+    print(f"  {'in use':<8} {'by {who} on {host}, a {doing}'.format(**holder) if holder else 'no'}")
+    print("  " + (", ".join(f"{count} {words}" for words, count in sorted(counts.items())) or "nothing is there"))
+
+
+def unlock(wish: Wish) -> None:
+    """Free a stack whose deploy died where this machine cannot see it."""
+    clients = target.choose(wish.profile, wish.region).clients()
+    storage.make_state_bucket(clients)
+    print(f"{wish.stack} is free." if lock.unlock(clients, wish.stack) else f"{wish.stack} was not locked.")
+
+
+def access(wish: Wish) -> dict[str, Any]:
+    """Read the access description of a stack that is up."""
+    path = _access_file(target.home_folder(), wish.stack)
+    try:
+        described: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        msg = f"{wish.stack} was not deployed from here: make deploy BRANCH='{wish.branch}'"
+        raise DeployError(msg) from None
+    return described
+
+
+def _folder(stack: str, cloud: Target, home: Path) -> Folder:
+    return Folder(ROOT / "terraform", lock.working_folder(home, stack), lock.state_key(stack), cloud, home)
+
+
+def _strays(clients: Clients, stack: str, state: State) -> list[leftovers.Leftover]:
+    return leftovers.sweep(clients, stack, storage.stacks(clients), state, leftovers.MADE_BY_DEPLOY)
+
+
+def _clear(clients: Clients, stack: str, strays: list[leftovers.Leftover]) -> None:
+    """Remove what a killed run left, unless people's data may be in it."""
+    if not strays:
+        return
+    data = leftovers.holding_data(clients, strays)
+    if data:
+        msg = (
+            f"{', '.join(data)}: Terraform's state of {stack} does not know of it, and it may hold people's data, "
+            "so it is not removed. Look at it, then remove or import it; `make destroy` removes the whole stack with it."
+        )
+        raise DeployError(msg)
+    failures = leftovers.remove(clients, strays)
+    if failures:
+        raise DeployError("\n".join(["What an earlier run left could not be removed:", *failures]))
+    counts = Counter(one.kind.words for one in strays)
+    _tell("removed what an earlier run left: " + ", ".join(f"{count} {words}" for words, count in counts.items()))
+
+
+def _remove_devices(clients: Clients, stack: str) -> None:
+    found = leftovers.sweep(clients, stack, storage.stacks(clients), State({}), leftovers.MADE_BY_DEVICES)
+    if found:
+        leftovers.remove(clients, found)
+        things = sum(one.kind.words == "thing" for one in found)
+        _tell(f"{things} devices and their certificates removed")
+
+
+def _destroy_by_terraform(folder: Folder, wish: Wish, cloud: Target, state: State) -> str | None:
+    """Let Terraform remove what it knows; what it fails at is left to the sweep."""
+    try:
+        with Progress("Terraform") as progress:
+            keys = {name: f"artefacts/{name}" for name in (packages.LAYER, *packages.services(ROOT))}
+            manifest = {name: {"key": key} for name, key in keys.items()}
+            folder.destroy(_variables(wish, cloud, state, manifest, account.EMBEDDED_SENDER), progress)
+    except DeployError as error:
+        return str(error)
+    _tell(f"{progress.changes} resources removed by Terraform ({progress.seconds:.1f} s)")
+    return None
+
+
+def _remove_rest(clients: Clients, stack: str) -> list[str]:
+    """Remove whatever a fresh look finds, until one finds nothing; return what stays all the same."""
+    failures: list[str] = []
+    for look in range(_LOOKS):
+        found = leftovers.sweep(clients, stack, storage.stacks(clients), State({}))
+        if not found:
+            return []
+        if look == _LOOKS - 1:
+            break
+        _tell(f"{len(found)} resources were not in the state; removing them")
+        failures = leftovers.remove(clients, found)
+        time.sleep(look)
+    return failures or [str(one) for one in found]
+
+
+def _refuse_another_branch(wish: Wish, state: State) -> None:
+    branch = state.tag("Branch")
+    if branch is not None and branch != names.tag_value(wish.branch):
+        msg = f"{wish.stack} belongs to the branch {branch}: rename one of the two branches."
+        raise DeployError(msg)
+
+
+def _refuse_protected(stack: str, state: State) -> None:
+    if any(table.get("deletion_protection_enabled") for table in state.known("aws_dynamodb_table")):
+        msg = f"{stack} is protected against deletion: deploy it with STAGE=development first if it really has to go."
+        raise DeployError(msg)
+
+
+def _variables(
+    wish: Wish, cloud: Target, state: State, manifest: Mapping[str, Mapping[str, str]], sender: str
+) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    expires = None if wish.ttl else state.tag("ExpiresAt")
+    lifetime = wish.ttl or (names.LIFETIME if wish.stage == "development" else names.FOREVER)
+    return {
+        "stack": wish.stack,
+        "branch": names.tag_value(wish.branch),
+        "commit": _commit(),
+        "owner": state.tag("Owner") or names.tag_value(_person()),
+        "created_at": state.tag("CreatedAt") or names.timestamp(now),
+        "expires_at": expires or names.expiry(now, lifetime),
+        "stage": wish.stage,
+        "region": cloud.region,
+        "artefact_bucket": storage.artefact_bucket(cloud),
+        "artefacts": {name: entry["key"] for name, entry in manifest.items()},
+        "architecture": _own_architecture() if cloud.embedded else wish.architecture,
+        "mail_sender": sender,
+        "embedded": {"endpoint_url": cloud.endpoint_url} if cloud.embedded else None,
+    }
+
+
+def _access(cloud: Target, state: State) -> dict[str, Any]:
+    described = state.output("access")
+    if not described:
+        msg = "The stack's state describes no access to it: run the deploy again."
+        raise DeployError(msg)
+    mqtt = {"ca_file": None, **described.get("mqtt", {}), **(cloud.mqtt or {})}
+    return {**described, "mqtt": mqtt, "endpoint_url": cloud.endpoint_url}
+
+
+def _access_file(home: Path, stack: str) -> Path:
+    return home / "stacks" / f"{stack}.json"
+
+
+def _write(home: Path, stack: str, described: Mapping[str, Any]) -> None:
+    path = _access_file(home, stack)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(described, indent=2) + "\n")
+    temporary.replace(path)
+
+
+def _forget_here(home: Path, stack: str) -> None:
+    _access_file(home, stack).unlink(missing_ok=True)
+    shutil.rmtree(lock.working_folder(home, stack), ignore_errors=True)
+
+
+def _commit() -> str:
+    head = _git("rev-parse", "--short=12", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no")
+    return f"{head or 'none'}{'-changed' if changed else ''}"
+
+
+def _person() -> str:
+    with contextlib.suppress(OSError, KeyError):
+        return _git("config", "user.email") or getpass.getuser()
+    return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _own_architecture() -> str:
+    return "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+
+
+@contextlib.contextmanager
+def _in_parallel() -> Iterator[Callable[..., Callable[[], Any]]]:
+    """Start things at once: what is given back waits for the result."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        yield lambda function, *arguments: pool.submit(function, *arguments).result
+
+
+def _tell(text: str) -> None:
+    print(f"  {text}", flush=True)
