@@ -23,7 +23,8 @@ class EventData(BaseModel):
 class Event[Data: EventData](BaseModel):
     """A CloudEvents 1.0 envelope in JSON format."""
 
-    model_config = ConfigDict(frozen=True)
+    # Errors are logged, and what they would repeat may be a person's data.
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     specversion: Literal["1.0"] = "1.0"
     id: Annotated[str, Field(min_length=1, description="Unique; consumers are idempotent on it.")]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from paygo.events import EVENT_TYPES, Event, EventData, PaymentConfirmed, RegistrationSubmitted
+from paygo.events import EVENT_TYPES, Event, EventData, HouseholdRegistered, PaymentConfirmed, RegistrationSubmitted
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
@@ -61,6 +61,14 @@ def test_an_amount_that_is_a_fraction_is_refused() -> None:
             '{"payment_id":"p","provider":"m","provider_reference":"r","household_id":"h","device_id":"d",'
             '"amount":{"amount":1.5,"currency":"KES"},"paid_at":"2026-11-21T10:00:00Z"}'
         )
+
+
+def test_what_is_wrong_with_an_event_is_said_without_a_persons_data() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Event[HouseholdRegistered].model_validate_json('{"data": {"given_name": ["Amina"]}}')
+
+    assert "data.given_name" in str(refused.value)
+    assert "Amina" not in str(refused.value)
 
 
 def test_every_type_is_listed_once_under_a_versioned_name() -> None:

@@ -1,0 +1,1 @@
+"""Entry points: each parses and calls one use case."""

@@ -1,0 +1,45 @@
+"""Who is told what."""
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from paygo.money import Money
+
+
+class ContactNotKnown(LookupError):
+    """A household is to be told something and its contact has not arrived yet."""
+
+
+class MailRefused(Exception):
+    """A message was not taken for delivery."""
+
+
+class Value(BaseModel):
+    """Something that never changes; errors do not repeat its content, which may be a person's."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class Contact(Value):
+    """How a household is reached."""
+
+    household_id: str
+    given_name: str
+    email: str
+
+
+class CreditedPayment(Value):
+    """A payment that gave a device credit."""
+
+    payment_id: str
+    household_id: str
+    amount: Money
+    credit_until: AwareDatetime
+
+
+class Mail(Value):
+    """A message; its id is the same however often the message is sent."""
+
+    message_id: str
+    recipient: str
+    subject: str
+    text: str
