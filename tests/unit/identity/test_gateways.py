@@ -1,0 +1,223 @@
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+import boto3
+import pytest
+import responses
+from botocore.stub import Stubber
+from requests.exceptions import ConnectionError as ConnectionFailed
+
+from identity.gateways.bureau import TIMEOUT, HttpBureau
+from identity.gateways.credentials import COGNITO, CognitoCredentials
+from identity.gateways.users import UserPool
+from identity.model import CheckNotTaken, WeakPassword
+from identity.usecases.registrations import Users
+from identity.usecases.sessions import CredentialMaker
+from tests.unit.identity.conftest import AMINA, PASSWORD
+from tests.unit.identity.fakes import FakeCredentials, FakeUsers
+
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp.type_defs import PasswordPolicyTypeTypeDef
+
+PROVIDER = "paygo"
+CHECKS = "https://bureau.example.org/identity-bureau/checks"
+
+
+class Named(Users, Protocol):
+    def names(self) -> list[str]: ...
+
+
+class MotoUsers(UserPool):
+    """The real adapter over a user pool like the stack's own."""
+
+    def __init__(self) -> None:
+        client = boto3.client("cognito-idp")
+        policy: PasswordPolicyTypeTypeDef = {
+            "MinimumLength": 12,
+            "RequireUppercase": False,
+            "RequireLowercase": True,
+            "RequireNumbers": True,
+            "RequireSymbols": False,
+        }
+        made = client.create_user_pool(PoolName="users", AliasAttributes=["email"], Policies={"PasswordPolicy": policy})
+        self.id = made["UserPool"]["Id"]
+        self.client = client
+        super().__init__(client, self.id)
+
+    def names(self) -> list[str]:
+        return [user["Username"] for user in self.client.list_users(UserPoolId=self.id)["Users"]]
+
+
+@pytest.fixture(params=[MotoUsers, FakeUsers])
+def user_pool(aws: None, request: pytest.FixtureRequest) -> Named:
+    made: Named = request.param()
+    return made
+
+
+def test_a_user_is_made(user_pool: Named) -> None:
+    user_pool.keep("household-1", AMINA.email, PASSWORD)
+
+    assert user_pool.names() == ["household-1"]
+
+
+def test_a_user_is_made_once(user_pool: Named) -> None:
+    user_pool.keep("household-1", AMINA.email, PASSWORD)
+    user_pool.keep("household-1", AMINA.email, PASSWORD + "2")
+
+    assert user_pool.names() == ["household-1"]
+
+
+def test_a_password_against_the_policy_is_refused(user_pool: Named) -> None:
+    with pytest.raises(WeakPassword):
+        user_pool.keep("household-1", AMINA.email, "aaaaaaaaaaaa")
+
+
+def test_a_user_is_removed_however_often_it_is_asked(user_pool: Named) -> None:
+    user_pool.keep("household-1", AMINA.email, PASSWORD)
+
+    for _ in range(2):
+        user_pool.remove("household-1")
+
+    assert user_pool.names() == []
+
+
+def test_a_user_is_confirmed_and_its_address_is_not_yet_verified() -> None:
+    users = MotoUsers()
+
+    users.keep("household-1", AMINA.email, PASSWORD)
+
+    user = users.client.admin_get_user(UserPoolId=users.id, Username="household-1")
+    attributes = {each["Name"]: each["Value"] for each in user["UserAttributes"]}
+    assert user["UserStatus"] == "CONFIRMED"
+    assert attributes["email"] == AMINA.email
+    assert attributes.get("email_verified", "false") == "false"
+
+
+def test_a_weak_password_is_refused_before_there_is_a_user() -> None:
+    client = boto3.client("cognito-idp")
+    expected = {
+        "UserPoolId": "us-east-1_pool",
+        "Username": "household-1",
+        "TemporaryPassword": "aaaaaaaaaaaa",
+        "UserAttributes": [{"Name": "email", "Value": AMINA.email}],
+        "MessageAction": "SUPPRESS",
+    }
+    with Stubber(client) as stub:
+        stub.add_client_error("admin_create_user", "InvalidPasswordException", expected_params=expected)
+        with pytest.raises(WeakPassword):
+            UserPool(client, "us-east-1_pool").keep("household-1", AMINA.email, "aaaaaaaaaaaa")
+
+
+def cognito_credentials() -> CognitoCredentials:
+    client = boto3.client("cognito-identity")
+    pool = client.create_identity_pool(
+        IdentityPoolName="sessions", AllowUnauthenticatedIdentities=True, DeveloperProviderName=PROVIDER
+    )
+    return CognitoCredentials(client, pool["IdentityPoolId"], PROVIDER)
+
+
+@pytest.fixture(params=[cognito_credentials, FakeCredentials])
+def identity_pool(aws: None, request: pytest.FixtureRequest) -> CredentialMaker:
+    made: CredentialMaker = request.param()
+    return made
+
+
+def test_each_identity_is_a_new_one(identity_pool: CredentialMaker) -> None:
+    assert identity_pool.new_identity() != identity_pool.new_identity()
+
+
+def test_credentials_of_both_kinds_end(identity_pool: CredentialMaker) -> None:
+    identity_id = identity_pool.new_identity()
+
+    for made in (identity_pool.anonymous(identity_id), identity_pool.authenticated(identity_id, "session-1")):
+        assert made.access_key_id
+        assert made.expires_at > datetime.now(UTC)
+
+
+def test_authenticated_credentials_are_made_with_the_sessions_developer_login() -> None:
+    client = boto3.client("cognito-identity")
+    ends = datetime(2026, 11, 21, 11, 0, tzinfo=UTC)
+    with Stubber(client) as stub:
+        stub.add_response(
+            "get_open_id_token_for_developer_identity",
+            {"IdentityId": "us-east-1:identity", "Token": "the-token"},
+            {
+                "IdentityPoolId": "us-east-1:pool",
+                "IdentityId": "us-east-1:identity",
+                "Logins": {PROVIDER: "session-1"},
+            },
+        )
+        stub.add_response(
+            "get_credentials_for_identity",
+            {
+                "IdentityId": "us-east-1:identity",
+                "Credentials": {"AccessKeyId": "a", "SecretKey": "b", "SessionToken": "c", "Expiration": ends},
+            },
+            {"IdentityId": "us-east-1:identity", "Logins": {COGNITO: "the-token"}},
+        )
+
+        made = CognitoCredentials(client, "us-east-1:pool", PROVIDER).authenticated("us-east-1:identity", "session-1")
+
+    assert (made.access_key_id, made.secret_access_key, made.session_token, made.expires_at) == ("a", "b", "c", ends)
+
+
+@pytest.fixture
+def bureau() -> HttpBureau:
+    boto3.client("secretsmanager").create_secret(Name="bureau", SecretString='{"api_key": "our-key"}')
+    return HttpBureau(
+        "https://bureau.example.org/identity-bureau", "bureau", "https://api.example.org/live/partners/results"
+    )
+
+
+@pytest.fixture
+def web() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def test_the_bureau_is_asked_with_our_key_and_told_where_to_answer(
+    bureau: HttpBureau, web: responses.RequestsMock
+) -> None:
+    web.post(CHECKS, status=202)
+
+    bureau.ask("registration-1", AMINA)
+
+    [call] = web.calls
+    assert json.loads(call.request.body or b"") == {
+        "reference": "registration-1",
+        "given_name": "Amina",
+        "family_name": "Odhiambo",
+        "phone": "+254700000001",
+        "callback_url": "https://api.example.org/live/partners/results",
+    }
+    assert call.request.headers["X-Api-Key"] == "our-key"
+    assert call.request.req_kwargs["timeout"] == TIMEOUT  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 429, 500])
+def test_a_bureau_that_does_not_accept_is_an_error(
+    bureau: HttpBureau, web: responses.RequestsMock, status: int
+) -> None:
+    web.post(CHECKS, status=status, headers={"Location": "https://elsewhere.example.org"})
+
+    with pytest.raises(CheckNotTaken, match=str(status)):
+        bureau.ask("registration-1", AMINA)
+
+
+def test_a_bureau_that_is_away_is_an_error(bureau: HttpBureau, web: responses.RequestsMock) -> None:
+    web.post(CHECKS, body=ConnectionFailed())
+
+    with pytest.raises(ConnectionFailed):
+        bureau.ask("registration-1", AMINA)
+
+
+def test_an_error_about_the_bureau_names_no_person(bureau: HttpBureau, web: responses.RequestsMock) -> None:
+    web.post(CHECKS, status=500)
+
+    with pytest.raises(CheckNotTaken) as error:
+        bureau.ask("registration-1", AMINA)
+
+    assert AMINA.family_name not in str(error.value)
+    assert AMINA.phone not in str(error.value)
