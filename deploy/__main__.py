@@ -69,6 +69,12 @@ def access(branch: Branch) -> None:
     print(json.dumps(run.access(run.Wish(branch)), indent=2))
 
 
+@app.command()
+def validate() -> None:
+    """Check what Terraform is told, without a cloud."""
+    run.validate()
+
+
 def main() -> int:
     """Run a command; whatever goes wrong is told in a sentence."""
     for name in (signal.SIGTERM, signal.SIGHUP):

@@ -10,7 +10,7 @@ from deploy import lock, storage
 from deploy.errors import DeployError
 from deploy.progress import Progress
 from deploy.target import ROOT, Clients, Target
-from deploy.terraform import Folder
+from deploy.terraform import Folder, backend
 
 APPLIED = "account/applied.json"
 EMBEDDED_SENDER = "paygo@example.com"
@@ -30,9 +30,8 @@ def ensure(clients: Clients, home: Path, owner: str, mail_sender: str | None) ->
         folder = Folder(
             source=ROOT / "terraform" / "account",
             work=lock.working_folder(home, lock.ACCOUNT),
-            state_key=lock.state_key(lock.ACCOUNT),
-            target=clients.target,
             home=home,
+            backend=backend(clients.target, lock.state_key(lock.ACCOUNT)),
         )
         folder.init()
         _adopt(clients, folder, values)
@@ -71,7 +70,7 @@ def _bucket_is_there(clients: Clients) -> bool:
 
 def _adopt(clients: Clients, folder: Folder, values: Mapping[str, Any]) -> None:
     """Give Terraform what is there and not in its state: a killed run's, or an operator's own verified address."""
-    state = storage.State.load(clients, folder.state_key)
+    state = storage.State.load(clients, lock.state_key(lock.ACCOUNT))
     role = f"paygo-api-gateway-{clients.target.region}"
     bucket, sender = values["artefact_bucket"], values["mail_sender"]
     there: dict[tuple[str, str], Callable[[], object]] = {

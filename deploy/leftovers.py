@@ -58,6 +58,18 @@ class Leftover:
         return f"{self.kind.words} {self.found.name}"
 
 
+def counted(count: int, words: str) -> str:
+    """Write how many there are of something.
+
+    >>> counted(2, "IoT policy")
+    '2 IoT policies'
+    """
+    if count != 1:
+        words = f"{words[:-1]}ies" if words.endswith("y") and words[-2] not in "aeiou" else f"{words}s"
+        words = words.replace("aliass", "aliases")
+    return f"{count} {words}"
+
+
 def owner(name: str, stacks: Iterable[str]) -> str | None:
     """Name the stack whose resource this is by its name: of those that fit, the longest.
 
@@ -215,8 +227,8 @@ def _layers(clients: Clients, stack: str) -> Iterator[Found]:
 
 
 def _remove_layer(clients: Clients, found: Found) -> None:
-    name, _, version = found.id.rpartition(":")
-    clients("lambda").delete_layer_version(LayerName=name, VersionNumber=int(version))
+    version = int(found.id.rpartition(":")[2])
+    clients("lambda").delete_layer_version(LayerName=found.name, VersionNumber=version)
 
 
 def _log_groups(clients: Clients, stack: str) -> Iterator[Found]:

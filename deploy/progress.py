@@ -65,7 +65,7 @@ class Progress:
                 self._running.pop(message["hook"]["resource"]["addr"], None)
                 self._done += message["type"] == "apply_complete"
             case "diagnostic" if message["diagnostic"]["severity"] == "error":
-                error = _in_one_line(message["diagnostic"])
+                error = in_one_line(message["diagnostic"])
         self._show()
         return error
 
@@ -98,7 +98,8 @@ class Progress:
         return text.append(f" {self._line(now)}").append("") if self._planned else Text(f"  {self._line(now)}")
 
 
-def _in_one_line(diagnostic: Mapping[str, Any]) -> str:
+def in_one_line(diagnostic: Mapping[str, Any]) -> str:
+    """Write one of Terraform's diagnostics as a sentence that begins with what it is about."""
     where = diagnostic.get("address") or diagnostic.get("range", {}).get("filename", "")
     detail = " ".join(str(diagnostic.get("detail", "")).split())
     text = (

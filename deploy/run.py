@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from deploy import account, leftovers, lock, packages, storage, target
+from deploy import account, leftovers, lock, packages, storage, target, terraform
 from deploy import stack as names
 from deploy.errors import DeployError
 from deploy.progress import Progress
@@ -104,8 +104,8 @@ def destroy(wish: Wish) -> None:
             raise DeployError(f"{told}\n{failure}" if failure else told)
         storage.forget(clients, lock.folder_key(wish.stack))
     _forget_here(home, wish.stack)
-    kinds = ", ".join(f"0 {kind.words}s" for kind in leftovers.KINDS)
-    print(f"Nothing of {wish.stack} is left, by a fresh look: {kinds}.".replace("policys", "policies"))
+    kinds = ", ".join(leftovers.counted(0, kind.words) for kind in leftovers.KINDS)
+    print(f"Nothing of {wish.stack} is left, by a fresh look: {kinds}.")
     print(f"{wish.stack} is gone after {time.monotonic() - began:.1f} s")
 
 
@@ -125,7 +125,7 @@ def status(wish: Wish) -> None:
         print(f"  {label:<8} {state.tag(tag) or '-'}")
     holder = storage.read(clients, lock.lock_key(wish.stack))
     print(f"  {'in use':<8} {'by {who} on {host}, a {doing}'.format(**holder) if holder else 'no'}")
-    print("  " + (", ".join(f"{count} {words}" for words, count in sorted(counts.items())) or "nothing is there"))
+    print("  " + (_listed(counts) or "nothing is there"))
 
 
 def unlock(wish: Wish) -> None:
@@ -133,6 +133,15 @@ def unlock(wish: Wish) -> None:
     clients = target.choose(wish.profile, wish.region).clients()
     storage.make_state_bucket(clients)
     print(f"{wish.stack} is free." if lock.unlock(clients, wish.stack) else f"{wish.stack} was not locked.")
+
+
+def validate() -> None:
+    """Check what Terraform is told, for a stack and for an account, without a cloud."""
+    home = target.home_folder()
+    folders = (ROOT / "terraform", ROOT / "terraform" / "account")
+    faults = [fault for folder in folders for fault in terraform.validate(folder, home)]
+    if faults:
+        raise DeployError("\n".join(faults))
 
 
 def access(wish: Wish) -> dict[str, Any]:
@@ -147,7 +156,9 @@ def access(wish: Wish) -> dict[str, Any]:
 
 
 def _folder(stack: str, cloud: Target, home: Path) -> Folder:
-    return Folder(ROOT / "terraform", lock.working_folder(home, stack), lock.state_key(stack), cloud, home)
+    return Folder(
+        ROOT / "terraform", lock.working_folder(home, stack), home, terraform.backend(cloud, lock.state_key(stack))
+    )
 
 
 def _strays(clients: Clients, stack: str, state: State) -> list[leftovers.Leftover]:
@@ -162,14 +173,18 @@ def _clear(clients: Clients, stack: str, strays: list[leftovers.Leftover]) -> No
     if data:
         msg = (
             f"{', '.join(data)}: Terraform's state of {stack} does not know of it, and it may hold people's data, "
-            "so it is not removed. Look at it, then remove or import it; `make destroy` removes the whole stack with it."
+            "so it is not removed. Look at it, then remove or import it; `make destroy` removes it too."
         )
         raise DeployError(msg)
     failures = leftovers.remove(clients, strays)
     if failures:
         raise DeployError("\n".join(["What an earlier run left could not be removed:", *failures]))
     counts = Counter(one.kind.words for one in strays)
-    _tell("removed what an earlier run left: " + ", ".join(f"{count} {words}" for words, count in counts.items()))
+    _tell("removed what an earlier run left: " + _listed(counts))
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(leftovers.counted(count, words) for words, count in sorted(counts.items()))
 
 
 def _remove_devices(clients: Clients, stack: str) -> None:

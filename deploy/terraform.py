@@ -17,7 +17,7 @@ from typing import Any
 
 from deploy import lock, process, storage
 from deploy.errors import DeployError, Interrupted
-from deploy.progress import Progress
+from deploy.progress import Progress, in_one_line
 from deploy.target import ROOT, Target
 
 PARALLELISM = 40
@@ -50,9 +50,8 @@ class Folder:
 
     source: Path
     work: Path
-    state_key: str
-    target: Target
     home: Path
+    backend: Mapping[str, str] | None
 
     def init(self) -> None:
         """Set the working folder up, unless it is for this very configuration."""
@@ -62,10 +61,12 @@ class Folder:
             return
         self.work.mkdir(parents=True, exist_ok=True)
         mirror = provider_mirror(self.source)
-        arguments = [f"-backend-config={name}={value}" for name, value in self._backend().items()]
+        arguments = [f"-backend-config={name}={value}" for name, value in (self.backend or {}).items()]
+        if self.backend is None:
+            arguments.append("-backend=false")
         if mirror:
             arguments.append(f"-plugin-dir={mirror}")
-        done = self._run("init", "-input=false", "-no-color", "-reconfigure", *arguments)
+        done = self.run("init", "-input=false", "-no-color", "-reconfigure", *arguments)
         if done.returncode:
             raise DeployError(_init_failure(done.stdout + done.stderr, self.work / "init.log"))
         stamp.write_text(wanted)
@@ -131,7 +132,7 @@ class Folder:
     def adopt(self, address: str, identifier: str, variables: Mapping[str, Any]) -> "subprocess.CompletedProcess[str]":
         """Put a resource that is there already into the state."""
         values = self._values(variables)
-        return self._run("import", "-input=false", "-no-color", f"-var-file={values}", address, identifier)
+        return self.run("import", "-input=false", "-no-color", f"-var-file={values}", address, identifier)
 
     def _values(self, variables: Mapping[str, Any]) -> Path:
         path = self.work / "values.tfvars.json"
@@ -139,27 +140,14 @@ class Folder:
         return path
 
     def _wanted(self) -> str:
-        digest = hashlib.sha256(json.dumps([self._backend(), str(provider_mirror(self.source))]).encode())
+        digest = hashlib.sha256(json.dumps([self.backend, str(provider_mirror(self.source))]).encode())
         for path in sorted(self.source.rglob("*.tf")):
             if "account" in path.relative_to(self.source).parts:
                 continue
             digest.update("\n".join(_NEEDS_INIT.findall(path.read_text())).encode())
         return digest.hexdigest()
 
-    def _backend(self) -> dict[str, str]:
-        settings = {
-            "bucket": storage.state_bucket(self.target),
-            "key": self.state_key,
-            "region": self.target.region,
-            "use_lockfile": "true",
-            "encrypt": "true",
-        }
-        if self.target.embedded:
-            skipped = ("credentials_validation", "requesting_account_id", "region_validation", "metadata_api_check")
-            settings |= {f"skip_{name}": "true" for name in skipped} | {"use_path_style": "true"}
-        return settings
-
-    def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [_binary(self.home), f"-chdir={self.source}", *arguments]
         done = subprocess.run(  # noqa: S603
             command, cwd=ROOT, env=self._environment(), capture_output=True, text=True, check=False
@@ -201,6 +189,33 @@ class Folder:
             "}\n"
         )
         return path
+
+
+def backend(target: Target, state_key: str) -> dict[str, str]:
+    """Say where a state is kept: in the state bucket, with S3's own lock file."""
+    settings = {
+        "bucket": storage.state_bucket(target),
+        "key": state_key,
+        "region": target.region,
+        "use_lockfile": "true",
+        "encrypt": "true",
+    }
+    if target.embedded:
+        skipped = ("credentials_validation", "requesting_account_id", "region_validation", "metadata_api_check")
+        settings |= {f"skip_{name}": "true" for name in skipped} | {"use_path_style": "true"}
+    return settings
+
+
+def validate(source: Path, home: Path) -> list[str]:
+    """Check a configuration without a cloud; return what is wrong with it."""
+    folder = Folder(source, home / "terraform" / f"validate-{source.name}", home, backend=None)
+    folder.init()
+    done = folder.run("validate", "-json")
+    return [
+        in_one_line(diagnostic)
+        for diagnostic in json.loads(done.stdout).get("diagnostics", [])
+        if diagnostic["severity"] == "error"
+    ]
 
 
 def _binary(home: Path) -> str:
