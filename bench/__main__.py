@@ -1,0 +1,141 @@
+"""Measure the figures that we promise and print each beside what it should be.
+
+python -m bench [--all] [PART ...], where a part is journey, stack, build, sizes, init, warm or tests.
+
+Times are told, never asserted: the exit status is 1 only when something could not be measured.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bench import init, journey, packages, stack, suite, warm
+from bench.figures import FIGURES, Measurement, NotMeasured
+from bench.workshop import ROOT, Workshop
+
+
+class Part(StrEnum):
+    """What can be measured by itself."""
+
+    BUILD = "build"
+    SIZES = "sizes"
+    INIT = "init"
+    WARM = "warm"
+    STACK = "stack"
+    JOURNEY = "journey"
+    TESTS = "tests"
+
+
+MEASURED: dict[Part, Callable[[Workshop], Iterator[Measurement]]] = {
+    Part.BUILD: packages.build_times,
+    Part.SIZES: packages.sizes,
+    Part.INIT: init.ratios,
+    Part.WARM: warm.own_time,
+    Part.STACK: stack.stack,
+    Part.JOURNEY: journey.fresh_clone,
+    Part.TESTS: suite.last_run,
+}
+
+
+def main(
+    parts: Annotated[list[Part] | None, typer.Argument(help="What to measure; everything when left out.")] = None,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Run `make test` too instead of reading what its last run took.")
+    ] = False,
+) -> None:
+    """Measure the figures that we promise; about ten minutes for all of them."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=140)
+    home = Path(os.environ.get("PAYGO_HOME") or ROOT / ".paygo").absolute()
+    workshop = Workshop(home, console)
+    measured: list[Measurement] = []
+    missing: list[str] = []
+    for part in [part for part in Part if not parts or part in parts]:
+        measure = suite.run_now if part is Part.TESTS and everything else MEASURED[part]
+        try:
+            # One by one: what was measured before something could not be is told as well.
+            for measurement in measure(workshop):
+                measured.append(measurement)  # noqa: PERF402
+        except NotMeasured as reason:
+            missing.append(f"{part}: {reason}")
+            console.print(f"! {missing[-1]}", style="red")
+    measured.sort(key=lambda measurement: FIGURES.index(measurement.figure))
+    console.print(table(measured))
+    for sentence in missing:
+        console.print(f"Not measured: {sentence}", style="red")
+    save(home / "bench.json", measured, missing)
+    raise typer.Exit(1 if missing else 0)
+
+
+def table(measured: list[Measurement]) -> Table:
+    """Return the figures as a person reads them."""
+    shown = Table(box=box.SIMPLE_HEAD)
+    for heading, side in (("figure", "left"), ("measured", "right"), ("to reach", "right"), ("", "left"), ("", "left")):
+        shown.add_column(heading, justify="right" if side == "right" else "left")
+    for it in measured:
+        shown.add_row(
+            it.figure.what,
+            f"{number(it.value)} {it.figure.unit}",
+            f"{number(it.figure.reach)} {it.figure.unit}",
+            "[green]reached[/]" if it.is_reached else "[red]not reached[/]",
+            "; ".join(part for part in (spread(it), it.note) if part),
+        )
+    return shown
+
+
+def spread(measurement: Measurement) -> str:
+    """Say how far the samples lie apart, when there are several."""
+    samples = measurement.samples
+    if len(samples) == 1:
+        return ""
+    return f"{number(min(samples))} .. {number(max(samples))}, {len(samples)} runs"
+
+
+def number(value: float) -> str:
+    """Write a figure with the digits that mean something."""
+    if value == int(value):
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def save(path: Path, measured: list[Measurement], missing: list[str]) -> None:
+    """Write what was measured to a file, for comparing with another day's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        json.dumps(
+            {
+                "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "figures": [
+                    {
+                        "name": it.figure.name,
+                        "what": it.figure.what,
+                        "value": it.value,
+                        "reach": it.figure.reach,
+                        "unit": it.figure.unit,
+                        "reached": it.is_reached,
+                        "samples": list(it.samples),
+                        "note": it.note,
+                    }
+                    for it in measured
+                ],
+                "not_measured": missing,
+            },
+            indent=2,
+        )
+        + "\n"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,72 @@
+"""The figures that we promise, and what a measurement of one says."""
+
+from dataclasses import dataclass
+from statistics import median
+
+
+class NotMeasured(Exception):
+    """A figure could not be measured; the text says why and what to do, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row of the table: what is measured, in which unit, and what it may be at most."""
+
+    name: str
+    what: str
+    reach: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The samples of one figure; its value is their median."""
+
+    figure: Figure
+    samples: tuple[float, ...]
+    note: str = ""
+
+    @property
+    def value(self) -> float:
+        return median(self.samples)
+
+    @property
+    def is_reached(self) -> bool:
+        return self.value <= self.figure.reach
+
+
+FRESH_CLONE = Figure("fresh-clone", "fresh clone to journey done", 300, "s")
+DEMO_AGAIN = Figure("demo-again", "`make demo` again, nothing changed", 60, "s")
+DEPLOY = Figure("deploy", "deploy of the stack, embedded cloud", 75, "s")
+DEPLOY_AGAIN = Figure("deploy-again", "deploy with nothing changed", 8, "s")
+DESTROY = Figure("destroy", "destroy", 30, "s")
+SECOND_PLAN = Figure("second-plan", "second plan straight after a deploy", 0, "changes")
+BUILD = Figure("build", "build from nothing, wheels cached", 5, "s")
+BUILD_AGAIN = Figure("build-again", "build with nothing changed", 0.3, "s")
+LAYER = Figure("layer", "the layer, zipped", 12, "MB")
+SERVICE_ZIP = Figure("service-zip", "the largest service's zip", 100, "kB")
+INIT = Figure("init", "init of an API function / one boto3 client", 1.7, "times")
+OWN_TIME = Figure("own-time", "the platform's own time in a warm request", 1, "ms")
+CREATE_REST_API = Figure("create-rest-api", "CreateRestApi calls in a deploy", 1, "calls")
+PUT_REST_API = Figure("put-rest-api", "PutRestApi calls in a deploy", 1, "calls")
+CREATE_DEPLOYMENT = Figure("create-deployment", "CreateDeployment calls in a deploy", 1, "calls")
+TESTS = Figure("tests", "`make test`", 360, "s")
+
+FIGURES = (
+    FRESH_CLONE,
+    DEMO_AGAIN,
+    DEPLOY,
+    DEPLOY_AGAIN,
+    DESTROY,
+    SECOND_PLAN,
+    BUILD,
+    BUILD_AGAIN,
+    LAYER,
+    SERVICE_ZIP,
+    INIT,
+    OWN_TIME,
+    CREATE_REST_API,
+    PUT_REST_API,
+    CREATE_DEPLOYMENT,
+    TESTS,
+)

@@ -1,0 +1,130 @@
+"""A stack on the embedded cloud: bringing it up, once more, what a second plan finds, and taking it away."""
+
+import json
+import os
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.figures import (
+    CREATE_DEPLOYMENT,
+    CREATE_REST_API,
+    DEPLOY,
+    DEPLOY_AGAIN,
+    DESTROY,
+    PUT_REST_API,
+    SECOND_PLAN,
+    Measurement,
+    NotMeasured,
+)
+from bench.workshop import PYTHON, ROOT, RUNTIME, Workshop
+from deploy.lock import working_folder
+from deploy.stack import stack_name
+
+BRANCH = "bench"
+UNCHANGED = 3
+
+LIMITED = {"CreateRestApi": CREATE_REST_API, "PutRestApi": PUT_REST_API, "CreateDeployment": CREATE_DEPLOYMENT}
+_CALL = re.compile(rf"rpc\.method=({'|'.join(LIMITED)})\b")
+
+
+def stack(workshop: Workshop) -> Iterator[Measurement]:
+    """Deploy and destroy the branch `bench` twice; the second deploy is made with the provider's log on."""
+    with _embedded_cloud(workshop):
+        try:
+            _deploy(workshop, "destroy", "destroy what an earlier bench left")
+            workshop.timed("build", ["./build.sh"], environment=_environment(workshop))
+            first = _deploy(workshop, "up", "deploy")
+            yield Measurement(SECOND_PLAN, (_planned_changes(workshop),))
+            again = [_deploy(workshop, "up", "deploy with nothing changed") for _ in range(UNCHANGED)]
+            yield Measurement(DEPLOY_AGAIN, tuple(again))
+            gone = [_deploy(workshop, "destroy", "destroy")]
+            log = workshop.logs / "provider.log"
+            log.unlink(missing_ok=True)
+            logged = {"TF_LOG_PROVIDER": "DEBUG", "TF_LOG_PATH": str(log)}
+            second = _deploy(workshop, "up", "deploy with the provider's log", logged)
+            yield from _limited_calls(log)
+            yield Measurement(DEPLOY, (first, second), note="the second time with the provider's log on")
+        finally:
+            last = _deploy(workshop, "destroy", "destroy")
+        yield Measurement(DESTROY, (*gone, last))
+
+
+def _deploy(workshop: Workshop, verb: str, name: str, more: dict[str, str] | None = None) -> float:
+    return workshop.timed(name, [PYTHON, "-m", "deploy", verb], environment=_environment(workshop) | (more or {}))
+
+
+def _environment(workshop: Workshop) -> dict[str, str]:
+    unwanted = ("PROFILE", "STAGE", "TTL", "REGION", "ARCHITECTURE")
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+    return kept | {"PAYGO_HOME": str(workshop.home), "BRANCH": BRANCH}
+
+
+def _planned_changes(workshop: Workshop) -> int:
+    """Plan what was just deployed and count what would change and what no longer is as it was made."""
+    work = working_folder(workshop.home, stack_name(BRANCH))
+    cloud = json.loads((workshop.home / "cloud" / "cloud.json").read_bytes())
+    environment = _environment(workshop) | {
+        "TF_DATA_DIR": str(work / "data"),
+        "TF_IN_AUTOMATION": "1",
+        "TF_CLI_CONFIG_FILE": str(work / "terraform.rc"),
+        "AWS_ENDPOINT_URL": cloud["endpoint_url"],
+        "AWS_SHARED_CREDENTIALS_FILE": cloud["credentials_file"],
+        "AWS_PROFILE": "deployer",
+        "AWS_REGION": cloud["region"],
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    terraform = workshop.home / "bin" / "terraform"
+    options = [f"-chdir={ROOT / 'terraform'}", "plan", "-json", "-input=false"]
+    values = f"-var-file={work / 'values.tfvars.json'}"
+    workshop.timed("second plan", [terraform, *options, values], environment=environment)
+    changed: set[str] = set()
+    for line in (workshop.logs / "second-plan.log").read_text().splitlines():
+        message = json.loads(line) if line.startswith("{") else {}
+        if message.get("type") in {"planned_change", "resource_drift"}:
+            changed.add(message["change"]["resource"]["addr"])
+    for address in sorted(changed):
+        workshop.tell(f"the second plan changes {address}")
+    return len(changed)
+
+
+def _limited_calls(log: Path) -> Iterator[Measurement]:
+    """Count in the provider's log the calls of which AWS allows few."""
+    if not log.exists():
+        message = "Terraform wrote no provider log, so its calls cannot be counted: does deploy pass TF_LOG_PATH on?"
+        raise NotMeasured(message)
+    calls: Counter[str] = Counter()
+    with log.open(errors="replace") as lines:
+        for line in lines:
+            if "HTTP Request Sent" in line and (call := _CALL.search(line)):
+                calls[call[1]] += 1
+    for name, figure in LIMITED.items():
+        yield Measurement(figure, (calls[name],))
+
+
+@contextmanager
+def _embedded_cloud(workshop: Workshop) -> Iterator[None]:
+    """Use the embedded cloud that runs, or start one and stop it afterwards."""
+    environment = _environment(workshop)
+
+    def cloud(command: str) -> int:
+        return subprocess.run(  # noqa: S603
+            [RUNTIME, "-m", "paygo_cloud", command],
+            cwd=ROOT / "local",
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            check=False,
+        ).returncode
+
+    was_running = cloud("status") == 0
+    if not was_running and cloud("start") != 0:
+        message = "The embedded cloud did not start; what it said is above."
+        raise NotMeasured(message)
+    try:
+        yield
+    finally:
+        if not was_running:
+            cloud("stop")

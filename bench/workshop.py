@@ -1,0 +1,83 @@
+"""What every part of the bench works with: the folders, commands that are timed, and telling how far it is."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.figures import NotMeasured
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = sys.executable
+RUNTIME = ROOT / "local" / ".venv" / "bin" / "python"  # what functions run in on the embedded cloud
+
+_TELL_EVERY = 10.0
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where a bench works and whom it tells."""
+
+    home: Path
+    console: Console
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "bench"
+
+    def tell(self, text: str) -> None:
+        self.console.print(f"· {text}", style="dim", highlight=False)
+
+    def timed(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        folder: Path = ROOT,
+        environment: Mapping[str, str] | None = None,
+    ) -> float:
+        """Run a command, its output going to a log of that name, and return the seconds it took.
+
+        Parameters
+        ----------
+        environment
+            The whole environment; this process's own when it is left out.
+
+        Raises
+        ------
+        NotMeasured
+            When it fails.
+        """
+        self.logs.mkdir(parents=True, exist_ok=True)
+        log = self.logs / f"{name.replace(' ', '-')}.log"
+        began = told = time.monotonic()
+        with log.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603
+                [str(part) for part in command],
+                cwd=folder,
+                env=None if environment is None else dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                while process.poll() is None:
+                    time.sleep(0.005)
+                    if time.monotonic() - told > _TELL_EVERY:
+                        told = time.monotonic()
+                        self.tell(f"{name} ... {told - began:.0f} s")
+            except BaseException:
+                process.terminate()
+                process.wait()
+                raise
+        seconds = time.monotonic() - began
+        if process.returncode:
+            ending = " / ".join(log.read_text(errors="replace").strip().splitlines()[-2:])
+            message = f"{name} failed with exit status {process.returncode} (see {log}): {ending}"
+            raise NotMeasured(message)
+        self.tell(f"{name}: {seconds:.2f} s")
+        return seconds
