@@ -18,10 +18,11 @@ module "devices" {
       memory      = 1024
     }
     devices = {
-      environment = local.for_households.environment
+      environment = merge(local.for_households.environment, local.once.environment)
       statements = concat(
         module.devices_table.statements.own,
         local.for_households.statements,
+        local.once.statements,
         local.activate_certificates,
         local.shadows,
       )

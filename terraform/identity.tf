@@ -6,41 +6,45 @@ module "identity" {
   name   = "identity"
   code   = local.code["identity"]
   environment = merge(local.environment, {
-    TABLE              = module.identity_table.name
-    TOPIC_ARN          = module.identity_topic.arn
-    SESSIONS_TABLE     = module.sessions_table.name
-    USER_POOL_ID       = module.user_pool.id
-    IDENTITY_POOL_ID   = module.identity_pool.id
-    DEVELOPER_PROVIDER = module.identity_pool.developer_provider
-    BUREAU_URL         = coalesce(var.bureau_url, "${module.api.url}/mocks/identity-bureau")
-    BUREAU_SECRET_ARN  = aws_secretsmanager_secret.bureau.arn
+    TABLE          = module.identity_table.name
+    TOPIC_ARN      = module.identity_topic.arn
+    SESSIONS_TABLE = module.sessions_table.name
   })
 
   functions = {
     sessions = {
-      statements = concat(module.identity_table.statements.own, module.sessions_table.statements.own, local.escalate)
+      environment = {
+        IDENTITY_POOL_ID   = module.identity_pool.id
+        DEVELOPER_PROVIDER = module.identity_pool.developer_provider
+      }
+      statements = concat(module.sessions_table.statements.own, local.escalate)
     }
     registrations = {
-      environment = local.for_households.environment
+      environment = merge(local.once.environment, { USER_POOL_ID = module.user_pool.id })
       statements = concat(
         module.identity_table.statements.own,
-        module.sessions_table.statements.own,
-        module.idempotency_table.statements.once,
-        local.make_users,
+        module.sessions_table.statements.change,
+        local.once.statements,
+        local.keep_users,
       )
     }
     bureau-results = {
-      environment = local.for_partner["identity-bureau"].environment
+      environment = merge(local.for_partner["identity-bureau"].environment, { USER_POOL_ID = module.user_pool.id })
       statements = concat(
         module.identity_table.statements.own,
-        module.sessions_table.statements.own,
+        module.sessions_table.statements.change,
         local.for_partner["identity-bureau"].statements,
+        local.remove_users,
       )
     }
     request-check = {
       consumes = {
         topic_arn = module.identity_topic.arn
         types     = ["identity.registration-submitted.v1"]
+      }
+      environment = {
+        BUREAU_URL        = coalesce(var.bureau_url, "${module.api.url}/mocks/identity-bureau")
+        BUREAU_SECRET_ARN = aws_secretsmanager_secret.bureau.arn
       }
       statements = concat(module.identity_table.statements.own, local.read_bureau_secret)
     }
@@ -84,36 +88,31 @@ module "identity_pool" {
   source = "./modules/identity_pool"
   stack  = local.stack
 
-  # Every other route that is signed opens with escalation only.
+  # What a session that is nobody yet may do ends with its escalation; every other signed route begins with it.
   invocable = {
-    unauthenticated = [for id in local.before_escalation : module.api.operations[id].arn]
+    unauthenticated = [for id in concat(["readSession"], local.becoming_somebody) : module.api.operations[id].arn]
     authenticated = [
       for id, operation in module.api.operations : operation.arn
-      if contains(operation.security, "session") && !contains(setsubtract(local.before_escalation, ["readSession"]), id)
+      if contains(operation.security, "session") && !contains(local.becoming_somebody, id)
     ]
   }
 }
 
 locals {
-  before_escalation = ["readSession", "escalateSession", "register", "readRegistration"]
+  becoming_somebody = ["register", "readRegistration", "escalateSession"]
 
-  escalate = [
-    {
-      actions   = ["cognito-identity:GetOpenIdTokenForDeveloperIdentity"]
-      resources = [module.identity_pool.arn]
-    },
-    {
-      actions   = ["cognito-identity:DeleteIdentities"]
-      resources = ["*"] # the action knows no resources
-    },
-  ]
+  escalate = [{
+    actions   = ["cognito-identity:GetOpenIdTokenForDeveloperIdentity"]
+    resources = [module.identity_pool.arn]
+  }]
 
-  make_users = [{
-    actions = [
-      "cognito-idp:AdminCreateUser",
-      "cognito-idp:AdminGetUser",
-      "cognito-idp:AdminSetUserPassword",
-    ]
+  keep_users = [{
+    actions   = ["cognito-idp:AdminCreateUser", "cognito-idp:AdminSetUserPassword"]
+    resources = [module.user_pool.arn]
+  }]
+
+  remove_users = [{
+    actions   = ["cognito-idp:AdminDeleteUser"]
     resources = [module.user_pool.arn]
   }]
 

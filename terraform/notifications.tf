@@ -23,10 +23,10 @@ module "notifications" {
         topic_arn = module.ledger_topic.arn
         types     = ["ledger.credit-changed.v1"]
       }
-      environment = { IDEMPOTENCY_TABLE = module.idempotency_table.name }
+      environment = local.once.environment
       statements = concat(
         module.notifications_table.statements.own,
-        module.idempotency_table.statements.once,
+        local.once.statements,
         local.send_mail,
       )
     }

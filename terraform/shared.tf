@@ -18,23 +18,23 @@ module "idempotency_table" {
 }
 
 locals {
-  # A function behind the API reads the caller's session and remembers idempotency keys.
+  # A function on the households' routes reads the caller's session.
   for_households = {
-    environment = {
-      SESSIONS_TABLE    = module.sessions_table.name
-      IDEMPOTENCY_TABLE = module.idempotency_table.name
-    }
-    statements = concat(module.sessions_table.statements.read, module.idempotency_table.statements.once)
+    environment = { SESSIONS_TABLE = module.sessions_table.name }
+    statements  = module.sessions_table.statements.read
+  }
+
+  # What must happen once is remembered by its key.
+  once = {
+    environment = { IDEMPOTENCY_TABLE = module.idempotency_table.name }
+    statements  = module.idempotency_table.statements.once
   }
 
   # A function behind a third party's route reads its secret and remembers nonces.
   for_partner = {
     for name, partner in module.partner : name => {
-      environment = {
-        PARTNER_SECRET_ARN = partner.secret_arn
-        IDEMPOTENCY_TABLE  = module.idempotency_table.name
-      }
-      statements = concat(partner.statements.read, module.idempotency_table.statements.once)
+      environment = merge(local.once.environment, { PARTNER_SECRET_ARN = partner.secret_arn })
+      statements  = concat(local.once.statements, partner.statements.read)
     }
   }
 }

@@ -9,11 +9,10 @@ output "stream_arn" {
 }
 
 output "statements" {
-  description = "What a role needs: `own` for the service whose table it is, `read` to look up single items, `once` to remember what happened once, `mark` to mark an outbox item, `stream` to follow the stream."
+  description = "What a role needs: `own` for the service whose table it is, `read` to look up single items, `change` to do so and change them, `once` to remember what happened once, `mark` to mark an outbox item, `stream` to follow the stream."
   value = {
     own = [{
       actions = [
-        "dynamodb:BatchGetItem",
         "dynamodb:ConditionCheckItem",
         "dynamodb:DeleteItem",
         "dynamodb:GetItem",
@@ -29,6 +28,10 @@ output "statements" {
     }]
     once = [{
       actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      resources = [local.arn]
+    }]
+    change = [{
+      actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
       resources = [local.arn]
     }]
     mark = [{

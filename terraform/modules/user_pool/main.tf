@@ -1,8 +1,8 @@
-# The people whom the platform manages itself: made by the identity service only, signing in by SRP.
+# The people whom the platform manages itself: made by the identity service only, under the household's id, and signing in by SRP.
 
 resource "aws_cognito_user_pool" "this" {
   name                = var.stack.name
-  username_attributes = ["email"]
+  alias_attributes    = ["email"]
   deletion_protection = var.stack.development ? "INACTIVE" : "ACTIVE"
 
   admin_create_user_config {
