@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from botocore.config import Config
-from localstack_client.session import Session
+from localstack_client.session import Session  # type: ignore[import-untyped]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REGION = "us-east-1"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from requests_aws4auth import AWS4Auth
+from requests_aws4auth import AWS4Auth  # type: ignore[import-untyped]
 
 from tests.conftest import Clients, Cloud
 from tests.local.conftest import Bench, allow, refusal
@@ -159,7 +159,7 @@ def test_settings_in_the_document_are_kept_and_overwriting_resets_the_others(api
 
 
 def test_a_key_is_required_where_the_document_says_so(api: Api, bench: Bench) -> None:
-    keyed = {"security": [{"key": []}]}
+    keyed: dict[str, Any] = {"security": [{"key": []}]}
     api.put(
         document(
             {"/keyed": {"get": proxied(bench.function(ECHO), **keyed)}},
@@ -185,7 +185,7 @@ def test_a_key_is_required_where_the_document_says_so(api: Api, bench: Bench) ->
 
 def test_signed_methods_are_refused_unsigned_and_checked_against_the_callers_policy(api: Api, bench: Bench) -> None:
     function = bench.function(ECHO)
-    signed = {"security": [{"sigv4": []}]}
+    signed: dict[str, Any] = {"security": [{"sigv4": []}]}
     api.put(
         document(
             {"/open": {"get": proxied(function, **signed)}, "/shut": {"get": proxied(function, **signed)}},

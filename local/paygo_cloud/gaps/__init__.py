@@ -8,6 +8,8 @@ from importlib import import_module
 
 GAPS = (
     "alarms",
+    "api_keys",
+    "deployments",
     "developer_identities",
     "developer_tokens",
     "identity_credentials",
@@ -17,10 +19,13 @@ GAPS = (
     "mqtt_certificates",
     "mqtt_listener",
     "mqtt_live_sessions",
+    "password_policy",
     "policy_variables",
     "rest_api_import",
+    "rest_api_settings",
     "root_keys",
     "stream_failures",
+    "usage_plans",
 )
 
 
