@@ -71,9 +71,9 @@ bench: ## measure every figure we promise
 	@./setup.sh
 	@$(PYTHON) -m bench
 
-docs: ## render the contract as a page
+docs: ## render the contract as a page, and export events and topics from the models
 	@./setup.sh python
-	@$(PYTHON) -m contracts.page
+	@PYTHONPATH=lambdas:layers/shared $(PYTHON) -m contracts.export
 
 clean: ## stop the embedded cloud and remove all that was made here
 	@if [ -x local/.venv/bin/python ]; then $(CLOUD) stop; fi

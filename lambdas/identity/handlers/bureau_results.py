@@ -6,9 +6,9 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 
 from identity import composition
-from identity.handlers.wire import CheckResultBody
 from identity.problems import as_problems
 from identity.usecases.registrations import Cause, decide
+from identity.wire import CheckResultBody
 from paygo.config import setting
 from paygo.http import answer, api, entry_point, parse
 from paygo.security import partner_keys, verify_partner

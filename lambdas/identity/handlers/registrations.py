@@ -6,10 +6,10 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 
 from identity import composition
-from identity.handlers.wire import RegistrationBody, RegistrationRequestBody
 from identity.model import DECIDED, Registration
 from identity.problems import as_problems
 from identity.usecases.registrations import Cause, read, submit
+from identity.wire import RegistrationBody, RegistrationRequestBody
 from paygo.http import answer, answer_once, api, entry_point, parse
 from paygo.security import BEFORE_ESCALATION, ESCALATED, current_session
 

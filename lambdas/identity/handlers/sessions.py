@@ -6,9 +6,9 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 
 from identity import composition
-from identity.handlers.wire import SessionBody, SessionRefreshBody, SessionStateBody
 from identity.problems import as_problems
 from identity.usecases.sessions import Opened, escalate, open_session, refresh
+from identity.wire import SessionBody, SessionRefreshBody, SessionStateBody
 from paygo.config import setting
 from paygo.http import answer, api, entry_point, parse
 from paygo.security import BEFORE_ESCALATION, ESCALATED, current_session

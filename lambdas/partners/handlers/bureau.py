@@ -1,33 +1,21 @@
 """POST /mocks/identity-bureau/checks."""
 
 from http import HTTPStatus
-from typing import Annotated
-from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import Field
 
 from partners import composition
 from partners.model import ForeignCallback
 from partners.usecases import take_question
+from partners.wire import CheckRequestBody
 from paygo.config import setting
-from paygo.http import WireModel, answer, api, entry_point, parse
+from paygo.http import answer, api, entry_point, parse
 from paygo.problems import Place, invalid_request
 
 ANSWERS = composition.answers()
 API_URL = setting("API_URL")
 
 app = api()
-
-
-class CheckRequestBody(WireModel):
-    """The contract's CheckRequest."""
-
-    reference: UUID
-    given_name: str
-    family_name: str
-    phone: str
-    callback_url: Annotated[str, Field(max_length=2048)]
 
 
 @app.post("/mocks/identity-bureau/checks")

@@ -1,0 +1,121 @@
+"""The functions' models and the contract say the same: fields, what is required, and every example."""
+
+import types
+from typing import Any, Union, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from contracts.document import content_examples, load, operations, resolve
+from devices import wire as devices
+from identity import wire as identity
+from ledger import wire as ledger
+from partners.wire import CheckRequestBody
+from paygo.http import WireModel
+from payments import wire as payments
+
+REQUESTS: dict[str, type[BaseModel]] = {
+    "refreshSession": identity.SessionRefreshBody,
+    "register": identity.RegistrationRequestBody,
+    "receiveCheckResult": identity.CheckResultBody,
+    "registerDevice": devices.DeviceRegistration,
+    "notifyPayment": payments.PaymentNotification,
+    "mockRequestCheck": CheckRequestBody,
+}
+ANSWERS: dict[str, type[BaseModel]] = {
+    "openSession": identity.SessionBody,
+    "refreshSession": identity.SessionBody,
+    "readSession": identity.SessionStateBody,
+    "escalateSession": identity.SessionBody,
+    "register": identity.RegistrationBody,
+    "readRegistration": identity.RegistrationBody,
+    "registerDevice": devices.Device,
+    "listDevices": devices.DevicePage,
+    "readDevice": devices.DeviceStatus,
+    "readCredit": ledger.Credit,
+    "readStatement": ledger.Statement,
+    "importManifest": devices.ManifestReport,
+    "notifyPayment": payments.Payment,
+}
+DOCUMENT = load()
+OPERATIONS = {operation.id: operation for operation in operations(DOCUMENT)}
+
+
+def body_of(operation_id: str, kind: str) -> dict[str, Any] | None:
+    spec = OPERATIONS[operation_id].spec
+    if kind == "request":
+        return resolve(DOCUMENT, spec["requestBody"]) if "requestBody" in spec else None
+    (success,) = (answer for status, answer in spec["responses"].items() if status.startswith("2"))
+    return resolve(DOCUMENT, success)
+
+
+def json_body(operation_id: str, kind: str) -> dict[str, Any] | None:
+    body = body_of(operation_id, kind)
+    return body if body and "application/json" in body.get("content", {}) else None
+
+
+PAIRS = [
+    pytest.param(json_body(name, kind), model, id=f"{name} {kind}")
+    for kind, models in (("request", REQUESTS), ("answer", ANSWERS))
+    for name, model in models.items()
+]
+
+
+@pytest.mark.parametrize(("kind", "models"), [("request", REQUESTS), ("answer", ANSWERS)])
+def test_every_json_body_of_the_contract_has_a_model(kind: str, models: dict[str, type[BaseModel]]) -> None:
+    assert set(models) == {name for name in OPERATIONS if json_body(name, kind)}
+
+
+@pytest.mark.parametrize(("body", "model"), PAIRS)
+def test_the_model_has_the_contracts_fields(body: dict[str, Any], model: type[BaseModel]) -> None:
+    assert differences(model, body["content"]["application/json"]["schema"], model.__name__) == []
+
+
+@pytest.mark.parametrize(("body", "model"), PAIRS)
+def test_the_model_takes_every_example_and_gives_it_back(body: dict[str, Any], model: type[BaseModel]) -> None:
+    for example in content_examples(DOCUMENT, "", body):
+        parsed = model.model_validate(example.value, strict=False)
+
+        hidden = {name: value.get_secret_value() for name, value in parsed if isinstance(value, SecretStr)}
+        assert parsed.model_dump(mode="json", exclude_unset=True) | hidden == example.value
+
+
+def differences(model: type[BaseModel], schema: dict[str, Any], where: str) -> list[str]:
+    """Every place, at any depth, in which the model and the schema do not have the same fields."""
+    schema = plain(schema)
+    found = []
+    properties, required = schema.get("properties", {}), set(schema.get("required", []))
+    names = {field.alias or name: field for name, field in model.model_fields.items()}
+    if set(names) != set(properties):
+        found.append(f"{where}: fields {sorted(set(names) ^ set(properties))} are on one side only")
+    for name in set(names) & set(properties):
+        # Answers always carry every field, so a default does not make one optional there.
+        if names[name].is_required() and name not in required:
+            found.append(f"{where}.{name}: the model asks for it, the contract does not")
+        inner = nested(names[name].annotation)
+        if inner is not None:
+            found += differences(inner, plain(properties[name]), f"{where}.{name}")
+    return found
+
+
+def plain(schema: dict[str, Any]) -> dict[str, Any]:
+    schema = resolve(DOCUMENT, schema)
+    if "allOf" in schema:
+        (part,) = schema["allOf"]
+        return plain(part)
+    return plain(schema["items"]) if schema.get("type") == "array" else schema
+
+
+def nested(annotation: Any) -> type[BaseModel] | None:
+    """The model inside an annotation such as `tuple[Device, ...]` or `Money | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Union, types.UnionType, tuple, list):
+        return next((inner for part in get_args(annotation) if (inner := nested(part))), None)
+    return None
+
+
+def test_requests_refuse_what_the_contract_does_not_have() -> None:
+    for model in REQUESTS.values():
+        assert issubclass(model, WireModel)
+        assert model.model_config["extra"] == "forbid"
