@@ -1,4 +1,4 @@
-"""What the service does: imports manifests, lets devices claim certificates, registers them, tells them their credit."""
+"""What the service does: imports manifests, lets devices claim, registers them and tells them their credit."""
 
 from collections.abc import Sequence
 from contextlib import suppress
