@@ -28,7 +28,7 @@ _WITHOUT_AN_ANSWER = (
     ),
     ((aws.SSOError, aws.TokenRetrievalError), "The AWS sign-in has run out: run `aws sso login` for that profile."),
     (aws.NoRegionError, "No AWS region is set: give the profile one, or say REGION=..."),
-    ((aws.HTTPClientError, aws.EndpointConnectionError), "AWS cannot be reached: check the network. ({})"),
+    ((aws.HTTPClientError, aws.ConnectionError), "AWS cannot be reached: check the network. ({})"),
 )
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 

@@ -1,0 +1,175 @@
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from deploy import leftovers
+from deploy.leftovers import KINDS, MADE_BY_DEPLOY, Found, Kind, Leftover, belongs, counted, owner, sweep
+from deploy.storage import State
+from deploy.target import Clients, Target
+
+STACK = "paygo-demo"
+NOTHING = State({})
+
+
+@pytest.fixture
+def clients() -> Iterator[Clients]:
+    with mock_aws():
+        yield Clients(Target("us-east-1", "123456789012", "nobody"))
+
+
+def kind(words: str) -> Kind:
+    return next(one for one in KINDS if one.words == words)
+
+
+def state(resource: str, **attributes: str) -> State:
+    instance = {"attributes": attributes}
+    return State({"resources": [{"mode": "managed", "type": resource, "instances": [instance]}]})
+
+
+def make_table(name: str, stack: str | None = STACK) -> None:
+    boto3.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        Tags=[{"Key": "Stack", "Value": stack}] if stack else [],
+    )
+
+
+def names(found: list[Leftover]) -> list[str]:
+    return sorted(f"{one.kind.words} {one.found.name}" for one in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "stack"),
+    [
+        ("paygo-demo", "paygo-demo"),
+        ("paygo-demo-identity", "paygo-demo"),
+        ("paygo-demo-2-identity", "paygo-demo-2"),
+        ("paygo-demo-20", "paygo-demo"),
+        ("/aws/lambda/paygo-demo-2-identity-sessions", "paygo-demo-2"),
+        ("paygo_demo_answer_credit", "paygo-demo"),
+        ("paygo-demo/partners/supplier", "paygo-demo"),
+        ("paygo-demolition", None),
+        ("somebody-elses", None),
+    ],
+)
+def test_a_name_belongs_to_the_longest_stack_that_it_begins_with(name: str, stack: str | None) -> None:
+    assert owner(name, ["paygo-demo", "paygo-demo-2"]) == stack
+
+
+def test_a_tag_overrules_a_name() -> None:
+    assert belongs(Found("1", "paygo-demo-identity", {"Stack": STACK}), STACK, [])
+    assert not belongs(Found("1", "paygo-demo-identity", {"Stack": "paygo-demo-identity"}), STACK, [])
+    assert not belongs(Found("1", "paygo-demo-gateway", {"Project": "paygo"}), STACK, [])
+    assert belongs(Found("1", "paygo-demo-identity", None), STACK, [])
+    assert not belongs(Found("1", "paygo-demo-2-identity", None), STACK, ["paygo-demo-2"])
+
+
+def test_what_the_state_knows_is_no_leftover(clients: Clients) -> None:
+    make_table("paygo-demo-identity")
+    make_table("paygo-demo-ledger")
+    known = state("aws_dynamodb_table", name="paygo-demo-identity")
+
+    assert names(sweep(clients, STACK, [], known, [kind("table")])) == ["table paygo-demo-ledger"]
+
+
+def test_another_stack_is_left_alone_though_its_name_begins_alike(clients: Clients) -> None:
+    make_table("paygo-demo-2-identity", "paygo-demo-2")
+    make_table("paygo-demo-2-untagged", None)
+
+    assert sweep(clients, STACK, ["paygo-demo-2"], NOTHING, [kind("table")]) == []
+
+
+def test_the_second_of_two_apis_of_one_name_is_found_and_removed(clients: Clients) -> None:
+    gateway = boto3.client("apigateway")
+    first = gateway.create_rest_api(name=STACK, tags={"Stack": STACK})["id"]
+    second = gateway.create_rest_api(name=STACK, tags={"Stack": STACK})["id"]
+
+    found = sweep(clients, STACK, [], state("aws_api_gateway_rest_api", id=first), [kind("REST API")])
+    failures = leftovers.remove(clients, found)
+
+    assert [one.found.id for one in found] == [second]
+    assert failures == []
+    assert [api["id"] for api in gateway.get_rest_apis()["items"]] == [first]
+
+
+def test_a_table_with_items_and_a_pool_with_users_may_hold_peoples_data(clients: Clients) -> None:
+    make_table("paygo-demo-empty")
+    make_table("paygo-demo-ledger")
+    boto3.client("dynamodb").put_item(TableName="paygo-demo-ledger", Item={"pk": {"S": "1"}})
+    pool = boto3.client("cognito-idp").create_user_pool(PoolName=STACK)["UserPool"]["Id"]
+    boto3.client("cognito-idp").admin_create_user(UserPoolId=pool, Username="ada")
+
+    found = sweep(clients, STACK, [], NOTHING, [kind("table"), kind("user pool")])
+
+    assert leftovers.holding_data(clients, found) == [
+        "table paygo-demo-ledger (it has items)",
+        "user pool paygo-demo (it has users)",
+    ]
+
+
+def test_devices_are_not_what_a_deploy_removes() -> None:
+    assert {one.words for one in KINDS} - {one.words for one in MADE_BY_DEPLOY} == {"thing", "device certificate"}
+
+
+def device(number: int) -> str:
+    iot: Any = boto3.client("iot")
+    thing = f"{STACK}-{number:04}"
+    certificate = iot.create_keys_and_certificate(setAsActive=True)
+    iot.create_thing(thingName=thing, attributePayload={"attributes": {"stack": STACK}})
+    iot.attach_thing_principal(thingName=thing, principal=certificate["certificateArn"])
+    iot.attach_policy(policyName=f"{STACK}-device", target=certificate["certificateArn"])
+    return thing
+
+
+def test_devices_go_with_their_certificates_before_their_policy(clients: Clients) -> None:
+    iot = boto3.client("iot")
+    iot.create_policy(policyName=f"{STACK}-device", policyDocument="{}")
+    for number in range(3):
+        device(number)
+    untagged = replace(kind("IoT policy"), tags=None)  # moto has no tags of policies
+    iot_kinds = [kind("thing"), kind("device certificate"), untagged]
+
+    failures = leftovers.remove(clients, sweep(clients, STACK, [], NOTHING, iot_kinds))
+
+    assert failures == []
+    assert iot.list_things()["things"] == []
+    assert iot.list_certificates()["certificates"] == []
+    assert iot.list_policies()["policies"] == []
+
+
+def test_a_role_goes_with_its_policies(clients: Clients) -> None:
+    iam = boto3.client("iam")
+    role = f"{STACK}-identity"
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}", Tags=[{"Key": "Stack", "Value": STACK}])
+    iam.put_role_policy(RoleName=role, PolicyName="statements", PolicyDocument=document)
+
+    assert leftovers.remove(clients, sweep(clients, STACK, [], NOTHING, [kind("role")])) == []
+    assert iam.list_roles()["Roles"] == []
+
+
+def test_what_is_gone_already_is_no_failure(clients: Clients) -> None:
+    gone = Leftover(kind("function"), Found("paygo-demo-gone", "paygo-demo-gone"))
+
+    assert leftovers.remove(clients, [gone]) == []
+
+
+def test_every_kind_names_the_state_s_resources_by_what_it_finds() -> None:
+    assert len({one.words for one in KINDS}) == len(KINDS)
+    assert kind("function alias").key({"function_name": "arn:aws:lambda:x:1:function:f", "name": "live"}) == "f:live"
+    assert kind("API stage").key({"rest_api_id": "a", "stage_name": "v"}) == "a/v"
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "written"), [(1, "role", "1 role"), (0, "function alias", "0 function aliases")]
+)
+def test_counts_are_written_as_people_say_them(count: int, words: str, written: str) -> None:
+    assert counted(count, words) == written

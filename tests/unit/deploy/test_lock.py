@@ -1,0 +1,167 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from deploy import lock, process, storage
+from deploy.errors import DeployError
+from deploy.lock import Holder, InUseError, Verdict, age, judge
+from deploy.target import Clients, Target
+
+STACK = "paygo-locked"
+OTHER = Holder("there", 4711, "boot:1", "ada", "deploy", "2026-11-21T10:00:00Z", "/folder")
+
+
+@pytest.fixture
+def clients() -> Iterator[Clients]:
+    with mock_aws():
+        clients = Clients(Target("us-east-1", "123456789012", "nobody"))
+        boto3.client("s3").create_bucket(Bucket=storage.state_bucket(clients.target))
+        yield clients
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+def dead(_pid: int, _began: str) -> bool:
+    return False
+
+
+def alive(_pid: int, _began: str) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("host", "is_alive", "verdict"),
+    [
+        ("there", dead, Verdict.STALE),
+        ("there", alive, Verdict.HELD),
+        ("elsewhere", dead, Verdict.HELD),
+        ("elsewhere", alive, Verdict.HELD),
+    ],
+)
+def test_only_the_machine_of_a_dead_holder_may_break_its_lock(
+    host: str, is_alive: Callable[[int, str], bool], verdict: Verdict
+) -> None:
+    assert judge(OTHER, host, is_alive) is verdict
+
+
+@pytest.mark.parametrize(
+    ("since", "words"),
+    [
+        ("2026-11-21T11:59:30Z", "30 seconds"),
+        ("2026-11-21T11:59:00Z", "1 minute"),
+        ("2026-11-21T10:00:00Z", "2 hours"),
+        ("2026-11-18T10:00:00Z", "3 days"),
+        ("yesterday", "an unknown time"),
+    ],
+)
+def test_a_locks_age_is_told_in_words(since: str, words: str) -> None:
+    assert age(since, datetime(2026, 11, 21, 12, tzinfo=UTC)) == words
+
+
+def test_a_lock_is_gone_after_its_run(clients: Clients, tmp_path: Path, told: list[str]) -> None:
+    with lock.held(clients, STACK, "deploy", tmp_path, told.append):
+        assert storage.read(clients, lock.lock_key(STACK)) is not None
+
+    assert storage.read(clients, lock.lock_key(STACK)) is None
+
+
+def test_a_second_run_is_told_who_is_at_work(clients: Clients, tmp_path: Path, told: list[str]) -> None:
+    storage.write(clients, lock.lock_key(STACK), asdict(OTHER))
+
+    with (
+        pytest.raises(InUseError, match="a deploy by ada on there"),
+        lock.held(clients, STACK, "deploy", tmp_path, told.append),
+    ):
+        pass
+
+    assert storage.read(clients, lock.lock_key(STACK)) == asdict(OTHER)
+
+
+def test_a_killed_runs_locks_are_broken(clients: Clients, tmp_path: Path, told: list[str]) -> None:
+    killed = replace(Holder.this_process("deploy", tmp_path), pid=2**22 + 1)
+    storage.write(clients, lock.lock_key(STACK), asdict(killed))
+    storage.write(clients, f"{lock.state_key(STACK)}.tflock", {"ID": "1"})
+
+    with lock.held(clients, STACK, "destroy", tmp_path, told.append):
+        assert storage.read(clients, f"{lock.state_key(STACK)}.tflock") is None
+
+    assert "was killed; recovering" in told[0]
+
+
+def test_a_terraform_that_outlived_its_run_is_ended_before_its_lock_is_broken(
+    clients: Clients, tmp_path: Path, told: list[str]
+) -> None:
+    folder = tmp_path / "terraform" / STACK
+    folder.mkdir(parents=True)
+    killed = replace(Holder.this_process("deploy", folder), pid=2**22 + 1)
+    storage.write(clients, lock.lock_key(STACK), asdict(killed))
+    outlived = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    lock.note_terraform(folder, outlived.pid)
+
+    with lock.held(clients, STACK, "deploy", tmp_path, told.append):
+        assert outlived.wait(5) != 0
+
+
+def test_somebodys_own_terraform_is_never_interrupted(clients: Clients, tmp_path: Path, told: list[str]) -> None:
+    theirs = {"ID": "1", "Who": "ada@there", "Created": "2026-11-21T10:00:00.123456789Z"}
+    storage.write(clients, f"{lock.state_key(STACK)}.tflock", theirs)
+
+    with (
+        pytest.raises(DeployError, match="run by ada@there"),
+        lock.held(clients, STACK, "deploy", tmp_path, told.append),
+    ):
+        pass
+
+    assert storage.read(clients, lock.lock_key(STACK)) is None
+
+
+def test_unlocking_frees_a_stack_but_not_from_a_living_run_of_this_machine(clients: Clients, tmp_path: Path) -> None:
+    storage.write(clients, lock.lock_key(STACK), asdict(OTHER))
+    assert lock.unlock(clients, STACK)
+    assert not lock.unlock(clients, STACK)
+
+    storage.write(clients, lock.lock_key(STACK), asdict(Holder.this_process("deploy", tmp_path)))
+    with pytest.raises(InUseError):
+        lock.unlock(clients, STACK)
+
+
+def test_a_reused_process_number_is_not_taken_for_the_process() -> None:
+    assert process.is_alive(os.getpid(), process.started(os.getpid()) or "")
+    assert not process.is_alive(os.getpid(), "another time")
+
+
+def test_a_process_that_does_not_stop_is_killed() -> None:
+    deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    command = [sys.executable, "-c", deaf]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)  # noqa: S603
+    assert running.stdout is not None
+    with running.stdout as ready:
+        ready.readline()
+    before = time.monotonic()
+
+    process.end_group(running.pid, process.started(running.pid) or "", patience=0.3)
+
+    assert running.wait(5) == -signal.SIGKILL
+    assert time.monotonic() - before < 5
+
+
+def test_a_broken_note_about_terraform_is_no_obstacle(tmp_path: Path, told: list[str]) -> None:
+    (tmp_path / "running.json").write_text(json.dumps({"pid": None}))
+
+    lock.end_terraform(tmp_path, told.append)
+
+    assert told == []
