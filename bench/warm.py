@@ -6,6 +6,7 @@ AWS is answered inside the process, so only our code, and boto3's equal share on
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
+from itertools import batched
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,7 +16,8 @@ from bench.figures import OWN_TIME, Measurement, NotMeasured
 from bench.runtime import Function
 from bench.workshop import Workshop
 
-ROUNDS = 2000
+ROUNDS = 200
+BATCHES = 10
 SCRIPT = Path(__file__).with_name("warm_process.py")
 
 REQUESTS: Mapping[str, Mapping[str, str]] = {
@@ -46,8 +48,8 @@ def own_time(workshop: Workshop) -> Iterator[Measurement]:
 
 
 def differences(function: Function, request: Mapping[str, Any]) -> list[float]:
-    """Return by how many milliseconds the platform's answer took longer, request by request."""
-    asked = {"module": function.module, "folders": function.path, "rounds": ROUNDS, **request}
+    """Return by how many milliseconds the platform's answer took longer: the median of each batch of requests."""
+    asked = {"module": function.module, "folders": function.path, "rounds": ROUNDS * BATCHES, **request}
     printed = runtime.run([str(SCRIPT), json.dumps(asked)], function.environment(), f"{function.module}'s warm request")
     found: list[float] = json.loads(printed.strip().splitlines()[-1])
-    return found
+    return [median(batch) for batch in batched(found, ROUNDS, strict=True)]
