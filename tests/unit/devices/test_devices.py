@@ -73,11 +73,12 @@ def test_a_known_row_stays_as_it_is(devices: "Devices") -> None:
     assert devices.find("SHS-000003")
 
 
-def test_more_rows_than_a_transaction_takes_are_kept(devices: "Devices") -> None:
-    rows = [row(f"SHS-{number:06}") for number in range(250)]
-    devices.add(rows[90:110])
+def test_more_rows_than_a_transaction_takes_are_kept(devices: "Devices", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devices.repository.MAX_TRANSACTION_WRITES", 5)
+    rows = [row(f"SHS-{number:06}") for number in range(12)]
+    devices.add(rows[3:7])
 
-    assert devices.add(rows) == 230
+    assert devices.add(rows) == 8
     assert devices.add(rows) == 0
     assert devices.add([]) == 0
     assert all(devices.find(each.serial_number) for each in rows)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iotdata.models import iotdata_backends
 
 from devices.gateways import IotCertificates, IotThings
@@ -83,7 +82,7 @@ def test_what_a_device_reports_is_its_acknowledgement(iot_things: IotThings) -> 
 
 
 def published() -> list[tuple[str, Any]]:
-    backend = iotdata_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
+    backend = iotdata_backends["123456789012"]["us-east-1"]
     return [(topic, json.loads(payload)) for topic, payload in backend.published_payloads]
 
 

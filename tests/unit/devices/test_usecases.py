@@ -181,11 +181,13 @@ def test_a_device_that_never_connected_is_not_registered(world: World) -> None:
         world.register(serial_number="SHS-000002")
 
 
-def test_whoever_registers_second_at_the_same_moment_is_a_stranger(world: World) -> None:
+def test_whoever_registers_second_at_the_same_moment_is_a_stranger(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = world.devices.find("SHS-000001")
     assert seen
     world.register()
-    world.devices.find = lambda _: seen  # type: ignore[method-assign]
+    monkeypatch.setattr(world.devices, "find", lambda _: seen)
 
     with pytest.raises(UnknownDevice):
         world.register("household-2")
@@ -193,10 +195,12 @@ def test_whoever_registers_second_at_the_same_moment_is_a_stranger(world: World)
     assert len(world.devices.events) == 1
 
 
-def test_a_household_that_registers_twice_at_the_same_moment_has_one_device(world: World) -> None:
+def test_a_household_that_registers_twice_at_the_same_moment_has_one_device(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = world.devices.find("SHS-000001")
     first = world.register()
-    world.devices.find = lambda _: seen  # type: ignore[method-assign]
+    monkeypatch.setattr(world.devices, "find", lambda _: seen)
 
     assert world.register() == first
 
