@@ -37,6 +37,7 @@ def ensure(clients: Clients, home: Path, owner: str, mail_sender: str | None) ->
         _adopt(clients, folder, values)
         with Progress("Account") as progress:
             folder.create(values, progress)
+        storage.expire_replaced(clients, storage.artefact_bucket(clients.target), days=30)
         storage.write(clients, APPLIED, {"hash": wanted, "mail_sender": sender, "owner": values["owner"]})
     return sender
 

@@ -46,8 +46,24 @@ def make_state_bucket(clients: Clients) -> None:
     )
     encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [encryption]})
+    expire_replaced(clients, bucket, days=90)
     # Last, so that a bucket with versions is a bucket with everything.
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+
+def expire_replaced(clients: Clients, bucket: str, days: int) -> None:
+    """Let what was replaced in a bucket go after some days: states for looking back, packages since they can be rebuilt.
+
+    Terraform would wait a minute to see whether the setting stays.
+    """
+    rule = {
+        "ID": "what was replaced",
+        "Status": "Enabled",
+        "Filter": {},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": days},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+    }
+    clients("s3").put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
 
 
 def _exists(s3: Any, bucket: str) -> bool:
