@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from devices.messages import MESSAGES, TOPICS
 from pydantic import BaseModel
 
 from contracts.document import FOLDER, load
 from contracts.page import page
+from devices.messages import MESSAGES, TOPICS
 from paygo.events import EVENT_TYPES, Event, EventData
 
 ROOT = FOLDER.parent

@@ -89,7 +89,7 @@ def _paygo_cloud(request: pytest.FixtureRequest, command: str) -> None:
     python = REPOSITORY / "local" / ".venv" / "bin" / "python"
     if not python.exists():
         pytest.fail("The embedded cloud is not set up: run `make setup`, or set PAYGO_ENDPOINT_URL.")
-    done = subprocess.run([python, "-m", "paygo_cloud", command], capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run([python, "-m", "paygo_cloud", command], capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.fail(f"The embedded cloud could not be started.\n{done.stdout}{done.stderr}")
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
