@@ -51,7 +51,7 @@ class Household:
             )
 
     def about[Data: EventData](self, service: str, data: Data) -> Event[Data]:
-        envelope: type[Event[Data]] = Event[type(data)]  # type: ignore[misc]
+        envelope: type[Event[Data]] = Event[type(data)]  # type: ignore[assignment,misc]
         return envelope.about(
             self.household_id, data, source=f"/{STACK}/{service}", time=datetime.now(UTC), correlation_id=str(uuid4())
         )
