@@ -7,7 +7,8 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 STACK = "paygo-test"
 SETTINGS = {
@@ -47,6 +48,9 @@ from moto import mock_aws  # noqa: E402
 from paygo.secrets import secrets_provider  # noqa: E402
 from paygo.storage import Table  # noqa: E402
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
 
 @dataclass
 class LambdaContext:
@@ -75,8 +79,14 @@ def aws() -> Iterator[None]:
         yield
 
 
+@cache
+def _dynamodb() -> "DynamoDBClient":
+    # Making a client costs more than everything else a test does; the account behind it is each test's own.
+    return boto3.client("dynamodb")
+
+
 def _create_table(name: str, *, sort_key: bool = False) -> Table:
-    client = boto3.client("dynamodb")
+    client = _dynamodb()
     keys = {"pk": "HASH"} | ({"sk": "RANGE"} if sort_key else {})
     request: dict[str, Any] = {
         "TableName": name,

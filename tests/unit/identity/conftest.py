@@ -87,8 +87,10 @@ def identity(
 def events(table: Table) -> Callable[[], list[str]]:
     """Return the types of the events that the service would publish, sorted."""
 
+    client = boto3.client("dynamodb")
+
     def types() -> list[str]:
-        rows = boto3.client("dynamodb").scan(TableName=table.name)["Items"]
+        rows = client.scan(TableName=table.name)["Items"]
         return sorted(row["type"]["S"] for row in rows if row["pk"]["S"].startswith("OUTBOX#"))
 
     return types
