@@ -11,6 +11,8 @@ ifeq ($(wildcard $(TF_CLI_CONFIG_FILE)),)
 unexport TF_CLI_CONFIG_FILE
 endif
 unexport VIRTUAL_ENV
+# Importing AWS's packages without compiled files takes a second more, every time.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
 CLOUD := local/.venv/bin/python -m paygo_cloud

@@ -1,8 +1,10 @@
 """`python -m deploy`: what `make deploy` and `make destroy` run."""
 
 import json
+import os
 import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -15,6 +17,8 @@ from deploy.packages import BuildError
 app = typer.Typer(
     help="Bring a branch's stack up on a cloud, and take it away.", no_args_is_help=True, pretty_exceptions_enable=False
 )
+
+_INTERRUPTED = 130
 
 Branch = Annotated[str, typer.Option(envvar="BRANCH", help="the branch whose stack this is")]
 Profile = Annotated[str, typer.Option(envvar="PROFILE", help="an AWS profile; without one, the embedded cloud")]
@@ -77,17 +81,25 @@ def validate() -> None:
 
 def main() -> int:
     """Run a command; whatever goes wrong is told in a sentence."""
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.default_int_handler)
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _stop)
     try:
         app()
-    except (Interrupted, KeyboardInterrupt):
-        return _fail("Stopped. The next deploy or destroy of this branch goes on from here.", 130)
+    except Interrupted:
+        return _fail("Stopped. The next deploy or destroy of this branch goes on from here.", _INTERRUPTED)
     except (DeployError, BuildError, ValueError) as failure:
         return _fail(str(failure), 1)
     except (BotoCoreError, ClientError) as failure:
         return _fail(sentence(failure), 1)
     return 0
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """Stop in good order at the first Ctrl-C, at once at the second."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, lambda _number, _frame: os._exit(_INTERRUPTED))
+    print("  Stopping; Ctrl-C again to end at once.", flush=True)
+    raise Interrupted
 
 
 def _fail(text: str, status: int) -> int:

@@ -11,6 +11,10 @@ class Interrupted(Exception):
     """Ctrl-C, or its like."""
 
 
+class TerraformKilled(DeployError):
+    """Terraform ended without writing down what it made: its locks are left for the next run to find and break."""
+
+
 _SENTENCES: dict[str, str] = {
     "ExpiredToken": "The AWS credentials have expired: sign in again.",
     "ExpiredTokenException": "The AWS credentials have expired: sign in again.",

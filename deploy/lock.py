@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy import process, storage
-from deploy.errors import DeployError
+from deploy.errors import DeployError, TerraformKilled
 from deploy.stack import timestamp
 from deploy.target import Clients
 
@@ -126,8 +126,12 @@ def held(
             time.sleep(0.5)
     try:
         yield
-    finally:
+    except TerraformKilled:
+        raise  # like our own death: the next run breaks this lock and Terraform's together
+    except BaseException:
         storage.delete(clients, lock_key(stack))
+        raise
+    storage.delete(clients, lock_key(stack))
 
 
 def _take(clients: Clients, stack: str, mine: Holder, tell: Callable[[str], None]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from deploy import account, leftovers, lock, packages, storage, target, terraform
 from deploy import stack as names
-from deploy.errors import DeployError
+from deploy.errors import DeployError, TerraformKilled
 from deploy.progress import Progress
 from deploy.storage import State
 from deploy.target import ROOT, Clients, Target
@@ -202,6 +202,8 @@ def _destroy_by_terraform(folder: Folder, wish: Wish, cloud: Target, state: Stat
             keys = {name: f"artefacts/{name}" for name in (packages.LAYER, *packages.services(ROOT))}
             manifest = {name: {"key": key} for name, key in keys.items()}
             folder.destroy(_variables(wish, cloud, state, manifest, account.EMBEDDED_SENDER), progress)
+    except TerraformKilled:
+        raise
     except DeployError as error:
         return str(error)
     _tell(f"{progress.changes} resources removed by Terraform ({progress.seconds:.1f} s)")

@@ -52,7 +52,7 @@ def make_state_bucket(clients: Clients) -> None:
 
 
 def expire_replaced(clients: Clients, bucket: str, days: int) -> None:
-    """Let what was replaced in a bucket go after some days: states for looking back, packages since they can be rebuilt.
+    """Let what was replaced in a bucket go after some days: nobody looks further back, and packages can be rebuilt.
 
     Terraform would wait a minute to see whether the setting stays.
     """

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from deploy import lock, process, storage
-from deploy.errors import DeployError, Interrupted
+from deploy.errors import DeployError, Interrupted, TerraformKilled
 from deploy.progress import Progress, in_one_line
 from deploy.target import ROOT, Target
 
@@ -118,6 +118,9 @@ class Folder:
                 if error:
                     errors.append(error)
         lock.forget_terraform(self.work)
+        if running.returncode < 0 or interrupted() > 1:
+            msg = "Terraform was ended at once. The next deploy or destroy of this branch recovers from it."
+            raise TerraformKilled(msg)
         if interrupted():
             raise Interrupted
         return _Outcome(running.returncode, errors, log)
@@ -276,7 +279,7 @@ def _follow(log: Path, running: "subprocess.Popen[bytes]") -> Iterator[dict[str,
 
 
 @contextmanager
-def _passing_signals_on(running: "subprocess.Popen[bytes]", progress: Progress) -> Iterator[Callable[[], bool]]:
+def _passing_signals_on(running: "subprocess.Popen[bytes]", progress: Progress) -> Iterator[Callable[[], int]]:
     """Turn the first Ctrl-C into a request to finish what is under way and to stop, the second into an end."""
     asked = 0
 
@@ -292,7 +295,7 @@ def _passing_signals_on(running: "subprocess.Popen[bytes]", progress: Progress) 
     names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {name: signal.signal(name, stop) for name in names}
     try:
-        yield lambda: asked > 0
+        yield lambda: asked
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)

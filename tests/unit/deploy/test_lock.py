@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 
 from deploy import lock, process, storage
-from deploy.errors import DeployError
+from deploy.errors import DeployError, TerraformKilled
 from deploy.lock import Holder, InUseError, Verdict, age, judge
 from deploy.target import Clients, Target
 
@@ -147,7 +147,7 @@ def test_a_reused_process_number_is_not_taken_for_the_process() -> None:
 def test_a_process_that_does_not_stop_is_killed() -> None:
     deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(flush=True); time.sleep(60)"
     command = [sys.executable, "-c", deaf]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)  # noqa: S603
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
     assert running.stdout is not None
     with running.stdout as ready:
         ready.readline()
@@ -165,3 +165,12 @@ def test_a_broken_note_about_terraform_is_no_obstacle(tmp_path: Path, told: list
     lock.end_terraform(tmp_path, told.append)
 
     assert told == []
+
+
+def test_the_locks_of_a_terraform_that_was_killed_stay_for_the_next_run_to_break(
+    clients: Clients, tmp_path: Path, told: list[str]
+) -> None:
+    with pytest.raises(TerraformKilled), lock.held(clients, STACK, "deploy", tmp_path, told.append):
+        raise TerraformKilled
+
+    assert storage.read(clients, lock.lock_key(STACK)) is not None

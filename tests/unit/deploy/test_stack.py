@@ -17,7 +17,7 @@ branches = st.one_of(
 
 def alike(seed: int) -> set[str]:
     """Branches as people name them, many of which look alike once simplified."""
-    chance = random.Random(seed)  # noqa: S311 - names, no secrets
+    chance = random.Random(seed)
     words = ["feature", "Feature", "fix", "pay", "PAY", "paÿ", "meter", "1", "2", "x" * 20, "deadbeef", "日本", ""]
     return {
         "".join(
