@@ -1,0 +1,419 @@
+"""What must hold of every plan. A rule yields a sentence for each resource that breaks it."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tests.policy.plan import ACCOUNT, IDENTITY_POOL_ID, STACK, Plan, Resource
+
+type Complaints = Iterator[str]
+
+COGNITO = "cognito-identity.amazonaws.com"
+
+# Where AWS leaves no choice but a wildcard: the actions that know no resources, and resources that AWS names.
+WITHOUT_RESOURCES = {"iot:RegisterThing"}
+NAMED_BY_AWS = (
+    r"arn:aws:iot:[^:]+:\d+:cert/\*",  # by the certificate's fingerprint
+    r"arn:aws:dynamodb:[^:]+:\d+:table/{stack}-[a-z]+/stream/\*",  # by the moment the stream was made
+    r"arn:aws:logs:[^:]+:\d+:log-group:/aws/lambda/{stack}-[a-z-]+:\*",  # by the environment that writes
+    r"arn:aws:secretsmanager:[^:]+:\d+:secret:{stack}/[a-z/-]+-\?{{6}}",  # by six characters of its own
+    r"arn:aws:iot:[^:]+:\d+:thing/{stack}-\*",  # devices come at run time, each under the stack's name
+    r"arn:aws:iot:[^:]+:\d+:topic/paygo/{stack}/{stack}-\*/[a-z/]+",
+    r"arn:aws:execute-api:[^:]+:\d+:[a-z0-9]+/v/[A-Z]+/v1(/[a-z]+|/\*)+",  # one `*` for each parameter in the path
+)
+
+# Each caller of a function, to the one route, rule or template.
+CALLERS = {
+    "apigateway.amazonaws.com": rf"arn:aws:execute-api:[^:]+:{ACCOUNT}:[a-z0-9]+/v/[A-Z]+(/[a-z0-9-]+|/\*)+",
+    "iot.amazonaws.com": rf"arn:aws:iot:[^:]+:{ACCOUNT}:(rule|provisioningtemplate)/[A-Za-z0-9_-]+",
+}
+
+
+def every_policy_is_known(plan: Plan) -> Complaints:
+    """What a plan cannot show, no rule can check."""
+    attributes = {
+        "aws_iam_role": "assume_role_policy",
+        "aws_iam_role_policy": "policy",
+        "aws_iot_policy": "policy",
+        "aws_lambda_permission": "source_arn",
+        "aws_api_gateway_rest_api": "body",
+    }
+    for kind, attribute in attributes.items():
+        for resource in plan.of(kind):
+            if attribute in resource.unknown or not resource.values.get(attribute):
+                yield f"{resource.address}: {attribute} is known after the apply only"
+
+
+def roles_are_assumed_by_their_own_service(plan: Plan) -> Complaints:
+    for role in plan.of("aws_iam_role"):
+        for statement in _statements(role.document("assume_role_policy")):
+            complaint = _wrong_trust(role, statement)
+            if complaint:
+                yield f"{role.address}: {complaint}"
+
+
+def _wrong_trust(role: Resource, statement: dict[str, Any]) -> str | None:
+    principal, condition = statement["Principal"], statement.get("Condition", {})
+    kind = re.search(r'module\.identity_pool\.aws_iam_role\.this\["(\w+)"\]', role.address)
+    if kind:
+        expected = {
+            "StringEquals": {f"{COGNITO}:aud": IDENTITY_POOL_ID},
+            "ForAnyValue:StringLike": {f"{COGNITO}:amr": kind[1]},
+        }
+        if principal != {"Federated": COGNITO} or statement["Action"] != "sts:AssumeRoleWithWebIdentity":
+            return "is for Cognito's identities alone"
+        return None if condition == expected else "is for one pool's identities of one kind"
+    if statement["Action"] != "sts:AssumeRole" or set(principal) != {"Service"}:
+        return "is for a service"
+    if ".module.iot." in f".{role.address}":
+        source = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+        return (
+            None if (principal["Service"], condition) == ("iot.amazonaws.com", source) else "is for IoT of this account"
+        )
+    own = "apigateway.amazonaws.com" if role.address == "aws_iam_role.api_gateway" else "lambda.amazonaws.com"
+    return None if principal["Service"] == own else f"is for {own} alone"
+
+
+def roles_hold_nothing_but_their_statements(plan: Plan) -> Complaints:
+    """AWS's own policies and shared ones allow what no entry lists."""
+    for kind in ("aws_iam_role_policy_attachment", "aws_iam_policy_attachment", "aws_iam_policy"):
+        for resource in plan.of(kind):
+            yield f"{resource.address}: list the statements instead"
+    for role in plan.of("aws_iam_role"):
+        if role.values.get("managed_policy_arns") or role.values.get("inline_policy"):
+            yield f"{role.address}: list the statements in a role policy"
+
+
+def statements_name_actions_and_resources(plan: Plan) -> Complaints:
+    allowed = [re.compile(pattern.format(stack=re.escape(STACK))) for pattern in NAMED_BY_AWS]
+    for policy in plan.of("aws_iam_role_policy"):
+        for statement in _statements(policy.document("policy")):
+            actions, resources = _list(statement.get("Action")), _list(statement.get("Resource"))
+            if statement["Effect"] != "Allow" or "NotAction" in statement or "NotResource" in statement:
+                yield f"{policy.address}: say what is allowed, not what is not"
+            if not actions or not resources:
+                yield f"{policy.address}: a statement names its actions and its resources"
+            for action in actions:
+                if "*" in action or "?" in action:
+                    yield f"{policy.address}: {action} is a wildcard"
+            for resource in resources:
+                if resource == "*" and set(actions) <= WITHOUT_RESOURCES:
+                    continue
+                if ("*" in resource or "?" in resource) and not any(one.fullmatch(resource) for one in allowed):
+                    yield f"{policy.address}: {resource} is a wildcard"
+
+
+def statements_stay_in_the_stack(plan: Plan) -> Complaints:
+    """A function touches what is its stack's, or what only the account has."""
+    ours = re.compile(rf"[:/]{re.escape(STACK)}([-/:]|$)")
+    others = (
+        r":cert/\*$",
+        r":execute-api:",
+        r":userpool/",
+        r":identitypool/",
+        r":ses:[^:]+:\d+:identity/[^*]+$",
+        r"^\*$",
+    )
+    for policy in plan.of("aws_iam_role_policy"):
+        for statement in _statements(policy.document("policy")):
+            for resource in _list(statement["Resource"]):
+                if not ours.search(resource) and not any(re.search(other, resource) for other in others):
+                    yield f"{policy.address}: {resource} is no resource of this stack"
+
+
+def only_identity_writes_sessions(plan: Plan) -> Complaints:
+    """The one table that two services share is read by all and written by its owner."""
+    reads = {"dynamodb:GetItem"}
+    for policy in plan.of("aws_iam_role_policy"):
+        if policy.address.startswith("module.identity."):
+            continue
+        for statement in _statements(policy.document("policy")):
+            if any(arn.endswith(f":table/{STACK}-sessions") for arn in _list(statement["Resource"])):
+                extra = set(_list(statement["Action"])) - reads
+                if extra:
+                    yield f"{policy.address}: {', '.join(sorted(extra))} on the sessions"
+
+
+def services_keep_to_their_own_tables(plan: Plan) -> Complaints:
+    shared = {"sessions", "idempotency"}
+    for policy in plan.of("aws_iam_role_policy"):
+        service = re.match(r'module\.([a-z]+)(\["mocks"\])?\.aws_iam_role_policy\.this', policy.address)
+        for statement in _statements(policy.document("policy")):
+            for arn in _list(statement["Resource"]):
+                table = re.search(rf":table/{re.escape(STACK)}-([a-z]+)", arn)
+                if table and table[1] not in shared and (service is None or table[1] != service[1]):
+                    yield f"{policy.address}: {table[1]} is another service's table"
+
+
+def functions_cannot_make_log_groups(plan: Plan) -> Complaints:
+    """Else an invocation that comes late brings back the log group of a stack that is gone."""
+    for policy in plan.of("aws_iam_role_policy"):
+        for statement in _statements(policy.document("policy")):
+            if "logs:CreateLogGroup" in _list(statement["Action"]):
+                yield policy.address
+
+
+def functions_have_a_role_and_a_log_group_of_their_own(plan: Plan) -> Complaints:
+    roles = {role.values["name"] for role in plan.of("aws_iam_role")}
+    kept = {group.values["name"] for group in plan.of("aws_cloudwatch_log_group") if group.values["retention_in_days"]}
+    for function in plan.of("aws_lambda_function"):
+        name = function.values["function_name"]
+        if name not in roles:
+            yield f"{function.address}: no role of its own"
+        if f"/aws/lambda/{name}" not in kept:
+            yield f"{function.address}: no log group that forgets"
+
+
+def functions_are_called_at_their_live_alias(plan: Plan) -> Complaints:
+    for permission in plan.of("aws_lambda_permission"):
+        if permission.values["qualifier"] != "live":
+            yield f"{permission.address}: any version may be called"
+
+
+def permissions_name_their_one_caller(plan: Plan) -> Complaints:
+    for permission in plan.of("aws_lambda_permission"):
+        source, principal = permission.values.get("source_arn") or "anywhere", permission.values["principal"]
+        if not re.fullmatch(CALLERS.get(principal, "nobody"), source):
+            yield f"{permission.address}: {principal} from {source}"
+
+
+def operations_are_answered(plan: Plan) -> Complaints:
+    """Each operation's function may be called for just that operation."""
+    given = {
+        (permission.values["function_name"], permission.values["source_arn"].partition("/v/")[2])
+        for permission in plan.of("aws_lambda_permission")
+        if permission.values["principal"] == "apigateway.amazonaws.com"
+    }
+    for method, path, operation in _operations(plan):
+        function = operation["x-amazon-apigateway-integration"]["uri"].split(":function:")[1].split(":")[0]
+        route = f"{method.upper()}{re.sub(r'{[^}]*}', '*', path)}"
+        if (function, route) not in given:
+            yield f"{route}: API Gateway may not call {function}"
+
+
+def iot_may_call_what_it_names(plan: Plan) -> Complaints:
+    given = {
+        permission.values["source_arn"]
+        for permission in plan.of("aws_lambda_permission")
+        if permission.values["principal"] == "iot.amazonaws.com" and permission.values["source_account"] == ACCOUNT
+    }
+    for kind, path in (("aws_iot_topic_rule", "rule"), ("aws_iot_provisioning_template", "provisioningtemplate")):
+        for resource in plan.of(kind):
+            if not any(source.endswith(f":{path}/{resource.values['name']}") for source in given):
+                yield f"{resource.address}: may not call its function"
+
+
+def rules_hear_their_own_stack(plan: Plan) -> Complaints:
+    for rule in plan.of("aws_iot_topic_rule"):
+        if f"FROM 'paygo/{STACK}/+/" not in rule.values["sql"]:
+            yield f"{rule.address}: {rule.values['sql']}"
+        if not rule.values["error_action"]:
+            yield f"{rule.address}: what fails is lost"
+
+
+def queues_have_a_dead_letter_queue_or_are_one(plan: Plan) -> Complaints:
+    dead = {queue.values["name"] for queue in plan.of("aws_sqs_queue") if queue.values["name"].endswith("-dead")}
+    for queue in plan.of("aws_sqs_queue"):
+        if queue.values["name"] in dead:
+            continue
+        redrive = json.loads(queue.values.get("redrive_policy") or "{}")
+        target = str(redrive.get("deadLetterTargetArn", "")).rpartition(":")[2]
+        if target not in dead or redrive.get("maxReceiveCount") != 10:
+            yield f"{queue.address}: ten tries and then a dead-letter queue"
+
+
+def dead_letter_queues_wake_somebody(plan: Plan) -> Complaints:
+    watched = {
+        (alarm.values["dimensions"] or {}).get("QueueName")
+        for alarm in plan.of("aws_cloudwatch_metric_alarm")
+        if alarm.values["metric_name"] == "ApproximateNumberOfMessagesVisible" and alarm.values["threshold"] == 0
+    }
+    for queue in plan.of("aws_sqs_queue"):
+        name = queue.values["name"]
+        if name.endswith("-dead") and name not in watched:
+            yield f"{queue.address}: no alarm"
+        if name.endswith("-dead") and queue.values["message_retention_seconds"] < 14 * 24 * 3600:
+            yield f"{queue.address}: forgets before anybody looks"
+
+
+def queues_take_messages_from_their_topic_only(plan: Plan) -> Complaints:
+    for queue in plan.of("aws_sqs_queue"):
+        if not queue.values["sqs_managed_sse_enabled"]:
+            yield f"{queue.address}: not encrypted"
+        if "policy" in queue.unknown or not queue.values.get("policy"):
+            continue
+        for statement in _statements(queue.document("policy")):
+            source = statement.get("Condition", {}).get("ArnEquals", {}).get("aws:SourceArn", "")
+            if statement["Principal"] != {"Service": "sns.amazonaws.com"} or f":{ACCOUNT}:{STACK}-" not in source:
+                yield f"{queue.address}: {statement['Principal']} from {source or 'anywhere'}"
+
+
+def mappings_report_failures_one_by_one(plan: Plan) -> Complaints:
+    for mapping in plan.of("aws_lambda_event_source_mapping"):
+        if mapping.values["function_response_types"] != ["ReportBatchItemFailures"]:
+            yield f"{mapping.address}: one bad message fails its whole batch"
+
+
+def streams_give_up_on_a_bad_record(plan: Plan) -> Complaints:
+    for mapping in plan.of("aws_lambda_event_source_mapping"):
+        values = mapping.values
+        if not values.get("starting_position"):
+            continue
+        bounded = (values.get("maximum_retry_attempts") or -1) >= 0 and (
+            values.get("maximum_record_age_in_seconds") or -1
+        ) > 0
+        if not (values.get("bisect_batch_on_function_error") and bounded and values.get("destination_config")):
+            yield f"{mapping.address}: bisect, bound retries and age, and park what failed"
+
+
+def topics_are_encrypted(plan: Plan) -> Complaints:
+    for topic in plan.of("aws_sns_topic"):
+        if not topic.values["kms_master_key_id"]:
+            yield topic.address
+
+
+def subscriptions_choose_their_events(plan: Plan) -> Complaints:
+    for subscription in plan.of("aws_sns_topic_subscription"):
+        if not json.loads(subscription.values["filter_policy"] or "{}").get("type"):
+            yield f"{subscription.address}: takes every event"
+
+
+def identities_come_by_the_enhanced_flow(plan: Plan) -> Complaints:
+    for pool in plan.of("aws_cognito_identity_pool"):
+        if pool.values["allow_classic_flow"] is not False:
+            yield f"{pool.address}: the classic flow is on"
+        if not pool.values["developer_provider_name"]:
+            yield f"{pool.address}: no developer provider"
+
+
+def identities_invoke_routes_and_nothing_else(plan: Plan) -> Complaints:
+    for policy in plan.of("aws_iam_role_policy"):
+        if not policy.address.startswith("module.identity_pool."):
+            continue
+        for statement in _statements(policy.document("policy")):
+            if _list(statement["Action"]) != ["execute-api:Invoke"]:
+                yield f"{policy.address}: {statement['Action']}"
+            for arn in _list(statement["Resource"]):
+                if "/v/" not in arn or not arn.partition("/v/")[2].partition("/")[2].startswith("v1/"):
+                    yield f"{policy.address}: {arn} is no route of /v1"
+
+
+def only_the_platform_makes_users(plan: Plan) -> Complaints:
+    for pool in plan.of("aws_cognito_user_pool"):
+        if not pool.values["admin_create_user_config"][0]["allow_admin_create_user_only"]:
+            yield f"{pool.address}: anybody signs up"
+    for client in plan.of("aws_cognito_user_pool_client"):
+        if set(client.values["explicit_auth_flows"]) - {"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}:
+            yield f"{client.address}: a password travels"
+
+
+def devices_speak_for_themselves_only(plan: Plan) -> Complaints:
+    thing = "${iot:Connection.Thing.ThingName}"
+    provisioning = re.compile(
+        rf"\$aws/(certificates/create|provisioning-templates/{STACK}/provision)/json(/accepted|/rejected)?"
+    )
+    for policy in plan.of("aws_iot_policy"):
+        is_claim = policy.values["name"].endswith("-claim")
+        for statement in _statements(policy.document("policy")):
+            for resource in _list(statement["Resource"]):
+                about = resource.partition("/")[2]
+                if is_claim and not (resource.endswith(f":client/{STACK}-claim-*") or provisioning.fullmatch(about)):
+                    yield f"{policy.address}: {resource} is no part of provisioning"
+                if not is_claim and (thing not in resource or "*" in resource or "+" in about or "#" in about):
+                    yield f"{policy.address}: {resource} is not the device's own"
+
+
+def devices_start_inactive(plan: Plan) -> Complaints:
+    for template in plan.of("aws_iot_provisioning_template"):
+        certificate = template.document("template_body")["Resources"]["certificate"]
+        if certificate["Properties"].get("Status") != "INACTIVE":
+            yield f"{template.address}: a device connects before a household has it"
+        if not template.values["pre_provisioning_hook"]:
+            yield f"{template.address}: nobody checks who asks"
+
+
+def operations_ask_who_calls(plan: Plan) -> Complaints:
+    """Without a credential there is a way into a session and no other."""
+    open_to_all = {"openSession", "refreshSession"}
+    for _, path, operation in _operations(plan):
+        schemes = [name for requirement in operation["security"] for name in requirement]
+        expected = "session" if path.startswith("/v1/") else "partner"
+        if schemes != ([] if operation["operationId"] in open_to_all else [expected]):
+            yield f"{operation['operationId']} asks for {schemes}"
+
+
+def api_errors_are_problem_documents(plan: Plan) -> Complaints:
+    for api in plan.of("aws_api_gateway_rest_api"):
+        responses = api.document("body")["x-amazon-apigateway-gateway-responses"]
+        for kind, response in responses.items():
+            problem = json.loads(response["responseTemplates"]["application/json"])
+            content_type = response["responseParameters"].get("gatewayresponse.header.Content-Type")
+            if (
+                not {"type", "title", "detail", "instance"} <= problem.keys()
+                or content_type != "'application/problem+json'"
+            ):
+                yield f"{api.address}: {kind}"
+            if problem.get("status") is not None and str(problem["status"]) != response.get("statusCode"):
+                yield f"{api.address}: {kind} says {problem['status']} and answers {response.get('statusCode')}"
+        if not {"DEFAULT_4XX", "DEFAULT_5XX"} <= responses.keys():
+            yield f"{api.address}: other errors have another shape"
+
+
+def bodies_are_checked_by_functions(plan: Plan) -> Complaints:
+    """API Gateway's models are JSON Schema draft 4 and reject much of OpenAPI."""
+    for _, _, operation in _operations(plan):
+        if "requestBody" in operation or any("content" in response for response in operation["responses"].values()):
+            yield operation["operationId"]
+
+
+def tables_are_protected(plan: Plan) -> Complaints:
+    for table in plan.of("aws_dynamodb_table"):
+        if not (table.values["deletion_protection_enabled"] and table.values["point_in_time_recovery"][0]["enabled"]):
+            yield f"{table.address}: one mistake from gone"
+
+
+def nothing_is_a_mock(plan: Plan) -> Complaints:
+    for resource in plan.resources:
+        if "mock" in resource.address or "/mocks" in json.dumps(dict(resource.values)):
+            yield resource.address
+
+
+def secrets_vanish_with_the_stack(plan: Plan) -> Complaints:
+    """A name in its recovery window cannot be used again, so the stack could not be rebuilt."""
+    for secret in plan.of("aws_secretsmanager_secret"):
+        if secret.values["recovery_window_in_days"] != 0:
+            yield secret.address
+
+
+def buckets_are_private_and_encrypted(plan: Plan) -> Complaints:
+    walls = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+    asked: dict[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
+        "private": ("aws_s3_bucket_public_access_block", lambda values: all(values[wall] for wall in walls)),
+        "encrypted": ("aws_s3_bucket_server_side_encryption_configuration", lambda values: bool(values["rule"])),
+        "versioned": (
+            "aws_s3_bucket_versioning",
+            lambda values: values["versioning_configuration"][0]["status"] == "Enabled",
+        ),
+    }
+    for bucket in plan.of("aws_s3_bucket"):
+        name = bucket.address.rpartition(".")[2]
+        for word, (kind, holds) in asked.items():
+            if not any(one.address == f"{kind}.{name}" and holds(one.values) for one in plan.of(kind)):
+                yield f"{bucket.address}: not {word}"
+
+
+def _statements(document: dict[str, Any]) -> list[dict[str, Any]]:
+    statements: list[dict[str, Any]] = document["Statement"]
+    return statements
+
+
+def _list(value: str | list[str] | None) -> list[str]:
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
+def _operations(plan: Plan) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for api in plan.of("aws_api_gateway_rest_api"):
+        for path, item in api.document("body")["paths"].items():
+            for method, operation in item.items():
+                yield method, path, operation
