@@ -42,7 +42,7 @@ class StepTelling:
         """Print one thing that happened."""
         now = time.monotonic()
         took, self._last = now - self._last, now
-        mark = "[yellow]✗[/]" if told.is_refusal else "[green]✓[/]"
+        mark = "[yellow]✗ refused:[/]" if told.is_refusal else "[green]✓[/]"
         self._console.print(
             f"[dim]{took:6.1f} s[/]  {mark} {escape(told.text)}",
             highlight=False,

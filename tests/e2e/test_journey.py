@@ -109,7 +109,7 @@ def test_a_payment_notified_by_many_at_once_credits_once(story: Story, neighbour
             problems.append(problem)
 
     before = len(neighbour.app.statement().entries)
-    threads = [threading.Thread(target=notify) for _ in range(6)]
+    threads = [threading.Thread(target=notify) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:

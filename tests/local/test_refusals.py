@@ -1,6 +1,7 @@
-"""How a refused caller is answered, and on what resource sending mail is judged.
+"""How a refused caller is answered, what a signature covers, and on what resource sending mail is judged.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html,
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html,
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html
 """
 
@@ -51,6 +52,38 @@ def test_a_caller_whom_iam_refuses_is_answered_as_the_api_says(bench: Bench) -> 
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["x-amzn-ErrorType"] == "AccessDeniedException"
     assert answer.json()["title"] == "Not for you"
+
+
+def test_a_body_that_is_not_the_signed_one_is_refused(bench: Bench) -> None:
+    api = Api(bench)
+    api.put(
+        document(
+            {"/open": {"post": proxied(bench.function(ECHO), security=[{"sigv4": []}])}},
+            components={"securitySchemes": {"sigv4": SIGV4}},
+        )
+    )
+    url = f"{api.deploy()}/open"
+    given = bench.deployer("sts").assume_role(
+        RoleArn=bench.role(
+            allow("execute-api:Invoke"),
+            trust={"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"},
+        ),
+        RoleSessionName="caller",
+    )["Credentials"]
+    auth = AWS4Auth(
+        given["AccessKeyId"],
+        given["SecretAccessKey"],
+        "us-east-1",
+        "execute-api",
+        session_token=given["SessionToken"],
+    )
+    signed = requests.Request("POST", url, data=b"pay 1", auth=auth).prepare()
+    altered = signed.copy()
+    altered.body = b"pay 9"
+
+    with requests.Session() as http:
+        assert http.send(signed, timeout=20).status_code == 200
+        assert http.send(altered, timeout=20).status_code == 403
 
 
 def test_mail_is_sent_by_whom_the_senders_identity_is_open_to(bench: Bench) -> None:

@@ -26,6 +26,7 @@ GAPS = (
     "rest_api_import",
     "rest_api_settings",
     "root_keys",
+    "signed_bodies",
     "stream_failures",
     "usage_plans",
 )

@@ -14,8 +14,9 @@ resource "aws_iot_policy" "claim" {
       {
         Effect = "Allow"
         Action = "iot:Connect"
-        # A device connects by its serial number before it is a thing, so no thing's name can be asked for here.
-        Resource = "${local.arns}:client/${var.stack.name}-*"
+        # Things' names go on with a serial number in capitals, so none of them is open to who holds the claim certificate:
+        # a client under a device's name would push the device off.
+        Resource = "${local.arns}:client/${var.stack.name}-claim-*"
       },
       {
         Effect   = "Allow"

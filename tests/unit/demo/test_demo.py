@@ -112,7 +112,7 @@ def test_a_timeline_tells_what_happened_and_how_long_it_took(monkeypatch: pytest
         "",
         " 3  Something [happens]",
         "   1.5 s  ✓ it went well",
-        "   0.2 s  ✗ line 4: [bad]",
+        "   0.2 s  ✗ refused: line 4: [bad]",
     ]
 
 

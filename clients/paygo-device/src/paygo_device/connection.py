@@ -185,7 +185,10 @@ class Connection:
             )
             if self._connected:
                 return
-            refusal = self._refusal or self._ended
+            refusal = self._refusal
+            if refusal is None and self._ended is not None:
+                # AWS IoT says nothing to a certificate that it does not know or that is not active.
+                refusal = "The stack closed the connection without a word: the certificate is unknown or inactive."
         if refusal is None:
             message = "The stack did not answer the connection request in time."
             raise TimedOut(message)
