@@ -82,6 +82,7 @@ class FakeThings:
 
     def __init__(self) -> None:
         self.shadows: dict[str, Shadow] = {}
+        self.told: list[Credit] = []
         self.before_telling: Callable[[], None] = lambda: None
 
     def shadow(self, thing_name: str) -> Shadow | None:
@@ -92,6 +93,7 @@ class FakeThings:
         known = self.shadows.get(thing_name, Shadow(version=0))
         if version is not None and version != known.version:
             raise ShadowChanged
+        self.told.append(credit)
         self.write(thing_name, desired=credit)
 
     def write(self, thing_name: str, **sections: Credit) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.messages import Credit
+from devices.messages import Credit, Shadow
 from devices.model import (
     CreditRefused,
     DeviceNotProvisioned,
@@ -283,6 +283,20 @@ def test_a_newer_credit_that_comes_between_reading_and_telling_stays(world: Worl
     world.apply(1, device)
 
     assert world.devices.credit(device) == world.told() == credit(2, device.device_id)
+
+
+def test_a_device_is_not_told_an_older_credit_in_between(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = world.register()
+
+    def shadow_after_a_newer_credit(thing_name: str) -> Shadow | None:
+        monkeypatch.undo()
+        world.apply(2, device)
+        return world.things.shadow(thing_name)
+
+    monkeypatch.setattr(world.things, "shadow", shadow_after_a_newer_credit)
+    world.apply(1, device)
+
+    assert [told.credit_version for told in world.things.told] == [0, 2]
 
 
 def test_a_credit_that_comes_while_the_first_shadow_is_written_stays(world: World) -> None:
