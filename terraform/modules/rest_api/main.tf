@@ -54,7 +54,7 @@ locals {
               name = parameter.name, in = parameter.in, required = parameter.required, schema = { type = "string" }
             }
           ]
-          responses = { default = { description = "As the contract says." } }
+          responses = { "200" = { description = "As the contract says." } }
           x-amazon-apigateway-integration = {
             type                = "aws_proxy"
             httpMethod          = "POST"
