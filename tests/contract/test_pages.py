@@ -1,0 +1,42 @@
+"""The pages that people read: their links lead somewhere and their worked example is right."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "local").glob("*.md"),
+        *(ROOT / "lambdas").glob("*/*.md"),
+        *(ROOT / "clients").glob("*/*.md"),
+    ]
+)
+_LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    targets = _LINK.findall(page.read_text(encoding="utf-8"))
+
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    listed = set(_LINK.findall(index))
+
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"} <= listed
+
+
+def test_the_worked_example_of_a_signature_is_one_of_the_vectors() -> None:
+    page = (ROOT / "docs" / "sign-a-request.md").read_text(encoding="utf-8")
+    vector = json.loads((ROOT / "contracts" / "signature-vectors.json").read_text(encoding="utf-8"))["vectors"][0]
+
+    assert f"```\n{vector['string_to_sign']}\n```" in page
+    assert f"`{vector['key']}`" in page
+    assert f"X-Paygo-Signature: {vector['signature']}" in page
