@@ -45,7 +45,7 @@ def nonces() -> Table:
 @cache
 def idempotency() -> "DynamoDBPersistenceLayer":
     """Return the stack's table of things that happen once, as powertools' store."""
-    return idempotency_store(setting("IDEMPOTENCY_TABLE"))
+    return idempotency_store(setting("IDEMPOTENCY_TABLE"), dynamodb())
 
 
 @cache

@@ -13,12 +13,19 @@ from paygo.storage import Table
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@cache
+def dynamodb() -> "DynamoDBClient":
+    """Return the client of every table."""
+    return boto3.client("dynamodb", config=CLIENT_CONFIG)
 
 
 @cache
 def contacts() -> ContactTable:
     """Return where contacts are kept."""
-    return ContactTable(Table(setting("TABLE"), boto3.client("dynamodb", config=CLIENT_CONFIG)))
+    return ContactTable(Table(setting("TABLE"), dynamodb()))
 
 
 @cache
@@ -30,4 +37,4 @@ def post() -> SesPost:
 @cache
 def sent() -> "DynamoDBPersistenceLayer":
     """Return what remembers which events people were told about."""
-    return idempotency_store(setting("IDEMPOTENCY_TABLE"))
+    return idempotency_store(setting("IDEMPOTENCY_TABLE"), dynamodb())

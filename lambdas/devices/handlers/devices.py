@@ -13,7 +13,6 @@ from paygo.problems import not_found
 from paygo.security import current_household
 
 SESSIONS = composition.sessions()
-IDEMPOTENCY = composition.idempotency()
 DEVICES = composition.devices()
 
 app = api()
@@ -44,7 +43,7 @@ def register() -> Response[str]:
         return answer(HTTPStatus.CREATED, wire.Device.of(device), {"Location": location})
 
     return answer_once(
-        IDEMPOTENCY,
+        composition.idempotency(),
         event,
         app.lambda_context,
         caller=household.household_id,

@@ -14,9 +14,7 @@ from paygo.http import answer, answer_once, api, entry_point, parse
 from paygo.security import BEFORE_ESCALATION, ESCALATED, current_session
 
 REGISTRATIONS = composition.registrations()
-USERS = composition.users()
 ROWS = composition.sessions_table()
-IDEMPOTENCY = composition.idempotency()
 SOURCE = composition.source()
 
 RETRY_AFTER_SECONDS = 2
@@ -37,7 +35,8 @@ def register() -> Response[str]:
         with as_problems():
             registration = submit(
                 REGISTRATIONS,
-                USERS,
+                # Made where it is used: following a registration does not need the user pool.
+                composition.users(),
                 session,
                 applicant,
                 body.password.get_secret_value(),
@@ -52,7 +51,7 @@ def register() -> Response[str]:
         )
 
     return answer_once(
-        IDEMPOTENCY,
+        composition.idempotency(),
         event,
         app.lambda_context,
         caller=session.identity_id,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 type Handler = Callable[[dict[str, Any], "LambdaContext"], dict[str, Any]]
 
@@ -181,11 +182,11 @@ def answer_once(
     return Response(status_code=done["status"], content_type=done["type"], body=done["body"], headers=done["headers"])
 
 
-def idempotency_store(table_name: str) -> "DynamoDBPersistenceLayer":
+def idempotency_store(table_name: str, client: "DynamoDBClient") -> "DynamoDBPersistenceLayer":
     """Return powertools' store over the stack's table of things that happen once."""
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 
-    return DynamoDBPersistenceLayer(table_name=table_name, key_attr="pk", expiry_attr="expires_at")
+    return DynamoDBPersistenceLayer(table_name=table_name, key_attr="pk", expiry_attr="expires_at", boto3_client=client)
 
 
 def _refusal(app: APIGatewayRestResolver, problem: Problem) -> Response[str]:

@@ -8,9 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
-from paygo.consumer import BatchHandler
 from paygo.events import Event, EventData
 from paygo.storage import ABSENT, Table, Write, from_attributes
 
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_sns import SNSClient
+
+    from paygo.consumer import BatchHandler
 
 PUBLISHED_FOR = timedelta(days=30)
 """How long a published event is kept. Only publishing sets the TTL, so what was never published never expires."""
@@ -42,11 +42,13 @@ def outbox_write[Data: EventData](table: Table, event: Event[Data]) -> Write:
 
 def publisher(
     table: Table, topic_arn: str, sns: "SNSClient", now: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> BatchHandler:
+) -> "BatchHandler":
     """Return the Lambda handler that publishes the outbox items of the table's stream to `topic_arn`.
 
     A crash between publishing and marking publishes the event again, with the same id.
     """
+    # Imported here because services that only write to an outbox should not pay for it in a cold start.
+    from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
     def publish(record: "DynamoDBRecord") -> None:
         item = from_attributes(record.raw_event["dynamodb"]["NewImage"])

@@ -29,8 +29,8 @@ type Send = Callable[..., dict[str, Any]]
 def gateways(monkeypatch: pytest.MonkeyPatch, maker: FakeCredentials, users: FakeUsers) -> None:
     """Cognito in memory; everything else is the handlers' own."""
     monkeypatch.setattr(sessions, "CREDENTIALS", maker)
-    for module in (registrations, bureau_results):
-        monkeypatch.setattr(module, "USERS", users)
+    monkeypatch.setattr(bureau_results, "USERS", users)
+    monkeypatch.setattr(registrations.composition, "users", lambda: users)
 
 
 @pytest.fixture(autouse=True)

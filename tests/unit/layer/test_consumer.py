@@ -3,6 +3,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import boto3
 import pytest
 from pydantic import BaseModel
 
@@ -96,7 +97,7 @@ def test_an_event_delivered_twice_has_its_outside_effect_once(idempotency: Table
     handler = consumer(
         RegistrationSubmitted,
         lambda event: seen.append(event.id),
-        once=idempotency_store(idempotency.name),
+        once=idempotency_store(idempotency.name, boto3.client("dynamodb")),
     )
 
     assert failed(handler(batch(body, body), context)) == []
@@ -112,7 +113,9 @@ def test_an_effect_that_failed_is_tried_again(idempotency: Table, context: Any) 
         if len(attempts) == 1:
             raise RuntimeError
 
-    handler = consumer(RegistrationSubmitted, handle, once=idempotency_store(idempotency.name))
+    handler = consumer(
+        RegistrationSubmitted, handle, once=idempotency_store(idempotency.name, boto3.client("dynamodb"))
+    )
     body = submitted("r-1").model_dump_json()
 
     assert failed(handler(batch(body), context)) == ["m-0"]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+import boto3
 import pytest
 from aws_lambda_powertools.event_handler import Response
 from pydantic import Field
@@ -56,7 +57,7 @@ class Shop:
             return self.order()
 
         return answer_once(
-            idempotency_store(STORE),
+            idempotency_store(STORE, boto3.client("dynamodb")),
             event,
             self.app.lambda_context,
             caller=event.headers["caller"],
@@ -255,7 +256,7 @@ def test_a_second_request_while_the_first_is_at_work_is_told_to_wait(
         event, lambda_context = shop.app.current_event, shop.app.lambda_context
         with pytest.raises(Problem) as refused:
             answer_once(
-                idempotency_store(STORE),
+                idempotency_store(STORE, boto3.client("dynamodb")),
                 event,
                 lambda_context,
                 caller="amina",
