@@ -30,7 +30,7 @@ def gateways(monkeypatch: pytest.MonkeyPatch, maker: FakeCredentials, users: Fak
     """Cognito in memory; everything else is the handlers' own."""
     monkeypatch.setattr(sessions, "CREDENTIALS", maker)
     monkeypatch.setattr(bureau_results, "USERS", users)
-    monkeypatch.setattr(registrations.composition, "users", lambda: users)
+    monkeypatch.setattr(composition, "users", lambda: users)
 
 
 @pytest.fixture(autouse=True)
