@@ -28,6 +28,7 @@ BRANCH = "bench"
 UNCHANGED = 3
 
 LIMITED = {"CreateRestApi": CREATE_REST_API, "PutRestApi": PUT_REST_API, "CreateDeployment": CREATE_DEPLOYMENT}
+_ENTRY = re.compile(r"^(?=\d{4}-\d\d-\d\dT)", re.MULTILINE)  # a request's body may go over several lines
 _CALL = re.compile(rf"rpc\.method=({'|'.join(LIMITED)})\b")
 
 
@@ -64,7 +65,7 @@ def _environment(workshop: Workshop) -> dict[str, str]:
 
 
 def _planned_changes(workshop: Workshop) -> int:
-    """Plan what was just deployed and count what would change and what no longer is as it was made."""
+    """Plan what was just deployed and count what would change."""
     work = working_folder(workshop.home, stack_name(BRANCH))
     cloud = json.loads((workshop.home / "cloud" / "cloud.json").read_bytes())
     environment = _environment(workshop) | {
@@ -84,7 +85,7 @@ def _planned_changes(workshop: Workshop) -> int:
     changed: set[str] = set()
     for line in (workshop.logs / "second-plan.log").read_text().splitlines():
         message = json.loads(line) if line.startswith("{") else {}
-        if message.get("type") in {"planned_change", "resource_drift"}:
+        if message.get("type") == "planned_change":
             changed.add(message["change"]["resource"]["addr"])
     for address in sorted(changed):
         workshop.tell(f"the second plan changes {address}")
@@ -97,10 +98,9 @@ def _limited_calls(log: Path) -> Iterator[Measurement]:
         message = "Terraform wrote no provider log, so its calls cannot be counted: does deploy pass TF_LOG_PATH on?"
         raise NotMeasured(message)
     calls: Counter[str] = Counter()
-    with log.open(errors="replace") as lines:
-        for line in lines:
-            if "HTTP Request Sent" in line and (call := _CALL.search(line)):
-                calls[call[1]] += 1
+    for entry in _ENTRY.split(log.read_text(errors="replace")):
+        if "HTTP Request Sent" in entry and (call := _CALL.search(entry)):
+            calls[call[1]] += 1
     for name, figure in LIMITED.items():
         yield Measurement(figure, (calls[name],))
 
