@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import init, journey, packages, stack, suite, warm
-from bench.figures import FIGURES, Measurement, NotMeasured
+from bench.figures import FIGURES, Measurement, NotMeasured, NotRun
 from bench.workshop import ROOT, Workshop
 
 
@@ -61,6 +61,7 @@ def main(
     workshop = Workshop(home, console)
     measured: list[Measurement] = []
     missing: list[str] = []
+    left_out: list[str] = []
     for part in [part for part in Part if not parts or part in parts]:
         measure = suite.run_now if part is Part.TESTS and everything else MEASURED[part]
         try:
@@ -70,11 +71,15 @@ def main(
         except NotMeasured as reason:
             missing.append(f"{part}: {reason}")
             console.print(f"! {missing[-1]}", style="red")
+        except NotRun as reason:
+            left_out.append(str(reason))
     measured.sort(key=lambda measurement: FIGURES.index(measurement.figure))
     console.print(table(measured))
     for sentence in missing:
         console.print(f"Not measured: {sentence}", style="red")
-    save(home / "bench.json", measured, missing)
+    for sentence in left_out:
+        console.print(sentence)
+    save(home / "bench.json", measured, [*missing, *left_out])
     raise typer.Exit(1 if missing else 0)
 
 

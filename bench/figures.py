@@ -8,6 +8,10 @@ class NotMeasured(Exception):
     """A figure could not be measured; the text says why and what to do, in one sentence."""
 
 
+class NotRun(Exception):
+    """A figure was left out because it takes long and was not asked for; the text says how to get it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One row of the table: what is measured, in which unit, and what it may be at most."""
