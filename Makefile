@@ -57,8 +57,7 @@ stop: ## stop the embedded cloud, and all that is on it with it
 	@./setup.sh python
 	@$(CLOUD) stop
 
-test: lint unit ## everything: lint, unit, policy, local cloud, integration, the whole journey
-	@./setup.sh
+test: ## everything: lint, unit, policy, local cloud, integration, the whole journey
 	@.ci/tests
 
 unit: ## unit and contract tests, every line and branch covered
