@@ -32,7 +32,7 @@ class Clone:
         } | {"PAYGO_HOME": str(home), "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
 
     def run(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - our own interpreter and module
+        return subprocess.run(
             [PYTHON, "-m", "paygo_cloud", command],
             env=self.environment | environment,
             cwd=self.home,
