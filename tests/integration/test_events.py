@@ -86,7 +86,7 @@ def test_events_delivered_twice_and_shuffled_have_their_effect_once(deployer: Cl
     home.publish("devices", *[home.about("devices", activated)] * 2)
     assert eventually(lambda: bool(home.credit())), "the device's account was not opened"
     contacts = Table(f"{STACK}-notifications", deployer("dynamodb"))
-    assert eventually(lambda: bool(contacts.query(f"HOUSEHOLD#{home.household_id}", prefix="", limit=1).items))
+    assert eventually(lambda: bool(contacts.query(f"HOUSEHOLD#{home.household_id}", prefix="CONTACT", limit=1).items))
 
     payments = [
         home.about(
