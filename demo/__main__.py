@@ -11,9 +11,10 @@ from rich.console import Console
 
 from demo import handover
 from demo.journey import STEPS, Step, StepFailed, Story, begin
-from demo.stage import ROOT, Access, NoStack, Stage, read_access, stay_off_proxies
+from demo.stage import ROOT, Access, NoStack, Stage, read_access
 from demo.timeline import Timeline
 from deploy.stack import stack_name
+from deploy.target import stay_off_proxies
 from paygo_client import ApiUnreachable, NotDecidedInTime, PaygoProblem, UnexpectedAnswer
 from paygo_device import DeviceError
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import boto3
 
 ROOT = Path(__file__).resolve().parents[1]
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class NoStack(Exception):
@@ -93,14 +92,6 @@ def read_access(stack: str) -> Access:
     except FileNotFoundError:
         message = f"The stack {stack} is not deployed: {path} is missing."
         raise NoStack(message) from None
-
-
-def stay_off_proxies() -> None:
-    """Keep what goes to this machine off a proxy that the environment names."""
-    # Some tools read one of the names, some the other, and where both are set one hides the other.
-    names = ("NO_PROXY", "no_proxy")
-    hosts = [host.strip() for name in names for host in os.environ.get(name, "").split(",") if host.strip()]
-    os.environ.update(dict.fromkeys(names, ",".join(dict.fromkeys([*hosts, *LOOPBACK]))))
 
 
 class Stage:

@@ -11,6 +11,10 @@ class Interrupted(Exception):
     """Ctrl-C, or its like."""
 
 
+class AlreadyThereError(DeployError):
+    """Terraform was to make something that is there and that its state does not know."""
+
+
 class TerraformKilled(DeployError):
     """Terraform ended without writing down what it made: its locks are left for the next run to find and break."""
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from deploy import account, leftovers, lock, packages, storage, target, terraform
 from deploy import stack as names
-from deploy.errors import DeployError, TerraformKilled
+from deploy.errors import AlreadyThereError, DeployError, TerraformKilled
 from deploy.progress import Progress
 from deploy.storage import State
 from deploy.target import ROOT, Clients, Target
@@ -66,10 +66,7 @@ def up(wish: Wish) -> dict[str, Any]:
             _tell(f"{len(manifest())} packages, {uploaded} uploaded ({time.monotonic() - began:.1f} s)")
             _clear(clients, wish.stack, strays())
             initialised()
-        with Progress("Terraform") as progress:
-            apply = folder.create if state.is_empty else folder.update
-            apply(_variables(wish, cloud, state, manifest(), sender), progress)
-        _tell(f"{progress.changes} changes by Terraform ({progress.seconds:.1f} s)")
+        _apply(clients, wish.stack, folder, _variables(wish, cloud, state, manifest(), sender), state)
         access = _access(cloud, State.load(clients, lock.state_key(wish.stack)))
     _write(home, wish.stack, access)
     print(f"{wish.stack} is up after {time.monotonic() - began:.1f} s: {access['api_url']}")
@@ -159,6 +156,25 @@ def _folder(stack: str, cloud: Target, home: Path) -> Folder:
     return Folder(
         ROOT / "terraform", lock.working_folder(home, stack), home, terraform.backend(cloud, lock.state_key(stack))
     )
+
+
+def _apply(clients: Clients, stack: str, folder: Folder, variables: Mapping[str, Any], state: State) -> None:
+    """Let Terraform make the stack what it should be, past what a lost answer left behind."""
+    try:
+        _follow(folder.create if state.is_empty else folder.update, variables)
+    except AlreadyThereError:
+        # An answer that got lost makes Terraform ask again for what it has made, and not know that it did.
+        strays = _strays(clients, stack, State.load(clients, lock.state_key(stack)))
+        if not strays:
+            raise
+        _clear(clients, stack, strays)
+        _follow(folder.update, variables)
+
+
+def _follow(apply: Callable[[Mapping[str, Any], Progress], None], variables: Mapping[str, Any]) -> None:
+    with Progress("Terraform") as progress:
+        apply(variables, progress)
+    _tell(f"{progress.changes} changes by Terraform ({progress.seconds:.1f} s)")
 
 
 def _strays(clients: Clients, stack: str, state: State) -> list[leftovers.Leftover]:
@@ -283,7 +299,9 @@ def _write(home: Path, stack: str, described: Mapping[str, Any]) -> None:
 
 
 def _forget_here(home: Path, stack: str) -> None:
-    _access_file(home, stack).unlink(missing_ok=True)
+    access = _access_file(home, stack)
+    for path in access.parent.glob(f"{access.stem}.*"):  # the demo leaves a session's credentials beside it
+        path.unlink()
     shutil.rmtree(lock.working_folder(home, stack), ignore_errors=True)
 
 

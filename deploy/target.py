@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import boto3
 
 ROOT = Path(__file__).resolve().parent.parent
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -162,6 +163,14 @@ def _account(profile: str, region: str | None) -> Target:
     return Target(region=chosen, account="", profile=profile)
 
 
+def stay_off_proxies() -> None:
+    """Keep what goes to this machine off a proxy that the environment names."""
+    # Some tools read one of the names, some the other, and where both are set one hides the other.
+    names = ("NO_PROXY", "no_proxy")
+    hosts = [host.strip() for name in names for host in os.environ.get(name, "").split(",") if host.strip()]
+    os.environ.update(dict.fromkeys(names, ",".join(dict.fromkeys([*hosts, *_LOOPBACK]))))
+
+
 def _enter(settings: Mapping[str, str]) -> None:
     """Make this process's environment the target's, with nothing of another cloud left in it."""
     for name in list(os.environ):
@@ -170,8 +179,5 @@ def _enter(settings: Mapping[str, str]) -> None:
     named = os.environ.get("TF_CLI_CONFIG_FILE")
     if named and not Path(named).exists():
         del os.environ["TF_CLI_CONFIG_FILE"]
-    loopback = {"localhost", "127.0.0.1", "::1"}
-    for name in ("NO_PROXY", "no_proxy"):
-        kept = [host for host in os.environ.get(name, "").split(",") if host]
-        os.environ[name] = ",".join([*kept, *sorted(loopback - set(kept))])
+    stay_off_proxies()
     os.environ.update(settings)

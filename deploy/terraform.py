@@ -16,13 +16,14 @@ from types import FrameType
 from typing import Any
 
 from deploy import lock, process, storage
-from deploy.errors import DeployError, Interrupted, TerraformKilled
+from deploy.errors import AlreadyThereError, DeployError, Interrupted, TerraformKilled
 from deploy.progress import Progress, in_one_line
 from deploy.target import ROOT, Target
 
 PARALLELISM = 40
 _DIFFERENT = 2  # what `plan -detailed-exitcode` ends with when there is something to do
 _PROVIDER = re.compile(r'source\s*=\s*"hashicorp/aws"\s*\n\s*version\s*=\s*"[^0-9"]*([0-9.]+)"')
+_ALREADY_THERE = re.compile(r"already ?exists|ResourceConflict|ResourceInUse", re.IGNORECASE)
 _NEEDS_INIT = re.compile(r'^\s*(?:module\s+"|source\s*=|version\s*=|backend\s)[^\n]*', re.MULTILINE)
 _MIRRORS = (
     "$PAYGO_PROVIDER_MIRROR",
@@ -130,7 +131,7 @@ class Folder:
         if outcome.status:
             said = "\n".join(dict.fromkeys(outcome.errors)) or f"Terraform failed; {outcome.log} says how."
             msg = f"{said}\nThe same command again goes on from here. The whole log: {outcome.log}"
-            raise DeployError(msg)
+            raise AlreadyThereError(msg) if _ALREADY_THERE.search(said) else DeployError(msg)
 
     def adopt(self, address: str, identifier: str, variables: Mapping[str, Any]) -> "subprocess.CompletedProcess[str]":
         """Put a resource that is there already into the state."""

@@ -8,11 +8,13 @@ import signal
 import string
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from paygo_cloud import locks, ports
 from paygo_cloud.home import ACCOUNT, REGION, Cloud, Home
@@ -41,11 +43,13 @@ def start(home: Home, report: Report) -> tuple[Cloud, bool]:
             report("The embedded cloud does not answer; starting it again.")
             _end(home)
         _clear(home)
-        try:
-            port, mqtt_port = ports.choose(home)
-        except ports.PortTakenError as taken:
-            raise CloudError(str(taken)) from None
-        return _start(home, port, mqtt_port, report), True
+        # A chosen port is free until a server listens on it, so clouds of several clones start one after the other.
+        with locks.exclusive(Path(tempfile.gettempdir(), f"paygo-cloud-start-{os.getuid()}.lock")):
+            try:
+                port, mqtt_port = ports.choose(home)
+            except ports.PortTakenError as taken:
+                raise CloudError(str(taken)) from None
+            return _start(home, port, mqtt_port, report), True
 
 
 def stop(home: Home) -> bool:

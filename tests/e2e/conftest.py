@@ -9,8 +9,9 @@ import pytest
 import requests
 
 from demo.journey import STEPS, Story, Told, begin, make_household, open_household, provision_kit
-from demo.stage import Access, NoStack, Stage, read_access, stay_off_proxies
+from demo.stage import Access, NoStack, Stage, read_access
 from deploy.stack import stack_name
+from deploy.target import stay_off_proxies
 from paygo_client import Session
 from tests.e2e.refusals import Neighbour, World
 

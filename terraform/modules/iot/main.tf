@@ -55,9 +55,10 @@ resource "aws_iot_policy" "device" {
 resource "aws_iot_topic_rule" "this" {
   for_each = var.rules
 
-  name        = local.rules[each.key]
-  enabled     = true
-  sql         = "SELECT *, topic(3) AS thing, clientid() AS client_id FROM '${replace(local.topics[each.value], "{thing}", "+")}'"
+  name    = local.rules[each.key]
+  enabled = true
+  # Only what the rule names: with `*`, a device's own `thing` or `client_id` would stand beside ours.
+  sql         = "SELECT device_id, topic(3) AS thing, clientid() AS client_id FROM '${replace(local.topics[each.value], "{thing}", "+")}'"
   sql_version = "2016-03-23"
 
   lambda {

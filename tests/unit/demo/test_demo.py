@@ -15,8 +15,9 @@ from demo import __main__ as command
 from demo import handover
 from demo.journey import NotRefused, Step, StepFailed, Story, Told, begin, eventually, expect, refusal_of
 from demo.manifest import HEADER, MISTAKES, make_manifest
-from demo.stage import Access, NoStack, Stage, read_access, stay_off_proxies
+from demo.stage import Access, NoStack, Stage, read_access
 from demo.timeline import Timeline
+from deploy.target import stay_off_proxies
 from paygo_client import PaygoProblem, SessionDetails
 from tests.unit.clients.scripted_api import session
 

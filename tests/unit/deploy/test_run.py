@@ -1,0 +1,98 @@
+"""Past an answer that got lost: Terraform asks again for what it has made, and does not know that it did."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from deploy import run
+from deploy.errors import AlreadyThereError, DeployError
+from deploy.leftovers import KINDS, Found, Leftover
+from deploy.progress import Progress
+from deploy.storage import State
+from deploy.terraform import Folder, _Outcome
+
+ALIAS = Leftover(next(kind for kind in KINDS if kind.terraform == "aws_lambda_alias"), Found("f:live", "f:live"))
+
+
+class Terraform:
+    """A folder whose first apply fails."""
+
+    def __init__(self, failure: DeployError) -> None:
+        self.failure: DeployError | None = failure
+        self.applied: list[str] = []
+
+    def create(self, variables: Mapping[str, Any], progress: Progress) -> None:
+        self._apply("create")
+
+    def update(self, variables: Mapping[str, Any], progress: Progress) -> None:
+        self._apply("update")
+
+    def _apply(self, verb: str) -> None:
+        self.applied.append(verb)
+        failure, self.failure = self.failure, None
+        if failure:
+            raise failure
+
+
+@pytest.fixture
+def removed(monkeypatch: pytest.MonkeyPatch) -> list[Leftover]:
+    removed: list[Leftover] = []
+    monkeypatch.setattr(State, "load", lambda *_: State({}))
+    monkeypatch.setattr(run, "_clear", lambda _clients, _stack, strays: removed.extend(strays))
+    return removed
+
+
+def apply(folder: Terraform, monkeypatch: pytest.MonkeyPatch, strays: list[Leftover]) -> None:
+    monkeypatch.setattr(run, "_strays", lambda *_: strays)
+    run._apply(None, "paygo-demo", folder, {}, State({}))  # type: ignore[arg-type]
+
+
+def test_what_a_lost_answer_left_is_removed_and_made_again(
+    monkeypatch: pytest.MonkeyPatch, removed: list[Leftover]
+) -> None:
+    folder = Terraform(AlreadyThereError("Alias already exists: live"))
+
+    apply(folder, monkeypatch, [ALIAS])
+
+    assert removed == [ALIAS]
+    assert folder.applied == ["create", "update"]
+
+
+def test_a_failure_that_left_nothing_behind_is_told(monkeypatch: pytest.MonkeyPatch, removed: list[Leftover]) -> None:
+    folder = Terraform(AlreadyThereError("Alias already exists: live"))
+
+    with pytest.raises(AlreadyThereError):
+        apply(folder, monkeypatch, [])
+
+    assert folder.applied == ["create"]
+
+
+def test_any_other_failure_is_told_at_once(monkeypatch: pytest.MonkeyPatch, removed: list[Leftover]) -> None:
+    folder = Terraform(DeployError("no"))
+
+    with pytest.raises(DeployError):
+        apply(folder, monkeypatch, [ALIAS])
+
+    assert removed == []
+    assert folder.applied == ["create"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "creating Lambda Alias: ResourceConflictException: Alias already exists: live",
+        "creating IAM Role: EntityAlreadyExists: Role with name r already exists.",
+        "creating DynamoDB Table: ResourceInUseException: Table already exists",
+    ],
+)
+def test_terraform_meeting_something_it_does_not_know_is_told_apart(said: str, tmp_path: Any) -> None:
+    with pytest.raises(AlreadyThereError, match="goes on from here"):
+        Folder._finish(_Outcome(1, [said], tmp_path))
+
+
+def test_other_failures_of_terraform_are_not(tmp_path: Any) -> None:
+    with pytest.raises(DeployError) as failed:
+        Folder._finish(_Outcome(1, ["AccessDenied"], tmp_path))
+
+    assert not isinstance(failed.value, AlreadyThereError)
