@@ -15,7 +15,7 @@ from bench.figures import INIT, Measurement
 from bench.runtime import Function
 from bench.workshop import Workshop
 
-PAIRS = 15
+PAIRS = 25
 TO_FIND_THE_SLOWEST = 5
 
 ONE_CLIENT = 'import boto3; boto3.client("dynamodb")'
