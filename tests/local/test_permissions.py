@@ -44,11 +44,12 @@ def test_a_session_is_refused_once_it_has_expired(bench: Bench, cloud: Cloud) ->
     )
     # AWS's shortest session is 15 minutes, and botocore knows; here a shorter one is given, so its end can be seen.
     sts = bench.deployer("sts", parameter_validation=False)
-    given = sts.assume_role(RoleArn=role, RoleSessionName="short", DurationSeconds=1)["Credentials"]
+    given = sts.assume_role(RoleArn=role, RoleSessionName="short", DurationSeconds=3)["Credentials"]
     caller = cloud.session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])("dynamodb")
 
     caller.list_tables()
-    time.sleep(1.2)
+    time.sleep(3.2)
+    sts.assume_role(RoleArn=role, RoleSessionName="next", DurationSeconds=3)  # and is not forgotten for a new one
     assert refusal(caller.list_tables) == "ExpiredTokenException"
 
 

@@ -12,6 +12,7 @@ GAPS = (
     "deployments",
     "developer_identities",
     "developer_tokens",
+    "expired_sessions",
     "gateway_refusals",
     "identity_credentials",
     "iot_endpoint",

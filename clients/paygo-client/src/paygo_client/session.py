@@ -50,7 +50,7 @@ class Session:
 
     Examples
     --------
-    >>> with Session.open("https://abc123.execute-api.us-east-1.amazonaws.com/live") as session:
+    >>> with Session.open("https://abc123.execute-api.us-east-1.amazonaws.com/v") as session:
     ...     pending = session.register(household)
     ...     session.follow(pending.registration)
     ...     session.escalate()
