@@ -8,11 +8,12 @@ from aws_lambda_powertools.event_handler import Response
 from devices import composition, wire
 from devices.problems import as_problems
 from devices.usecases import read_device, register_device
+from paygo.composition import idempotency_keys, sessions_table, source
 from paygo.http import answer, answer_once, api, entry_point, paging, parse
 from paygo.problems import not_found
 from paygo.security import current_household
 
-SESSIONS = composition.sessions()
+SESSIONS = sessions_table()
 DEVICES = composition.devices()
 
 app = api()
@@ -35,7 +36,7 @@ def register() -> Response[str]:
                 # The clients of AWS IoT are made where they are used: listing devices needs neither.
                 certificates=composition.certificates(),
                 things=composition.things(),
-                source=composition.source(),
+                source=source(),
                 correlation_id=event.request_context.request_id,
                 now=now,
             )
@@ -43,7 +44,7 @@ def register() -> Response[str]:
         return answer(HTTPStatus.CREATED, wire.Device.of(device), {"Location": location})
 
     return answer_once(
-        composition.idempotency(),
+        idempotency_keys(),
         event,
         app.lambda_context,
         caller=household.household_id,

@@ -8,12 +8,13 @@ from aws_lambda_powertools.event_handler import Response
 from devices import composition, wire
 from devices.problems import as_problems
 from devices.usecases import import_manifest
+from paygo.composition import nonces
 from paygo.config import setting
 from paygo.http import answer, api, entry_point, raw_body
 from paygo.security import partner_keys, verify_partner
 
 PARTNER_SECRET_ARN = setting("PARTNER_SECRET_ARN")
-NONCES = composition.nonces()
+NONCES = nonces()
 DEVICES = composition.devices()
 
 app = api()

@@ -9,15 +9,16 @@ from identity import composition
 from identity.problems import as_problems
 from identity.usecases.registrations import Cause, decide
 from identity.wire import CheckResultBody
+from paygo.composition import nonces, source
 from paygo.config import setting
 from paygo.http import answer, api, entry_point, parse
 from paygo.security import partner_keys, verify_partner
 
 REGISTRATIONS = composition.registrations()
 USERS = composition.users()
-NONCES = composition.nonces()
+NONCES = nonces()
 PARTNER_SECRET_ARN = setting("PARTNER_SECRET_ARN")
-SOURCE = composition.source()
+SOURCE = source()
 
 app = api()
 

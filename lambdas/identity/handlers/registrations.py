@@ -10,12 +10,13 @@ from identity.model import DECIDED, Registration
 from identity.problems import as_problems
 from identity.usecases.registrations import Cause, read, submit
 from identity.wire import RegistrationBody, RegistrationRequestBody
+from paygo.composition import idempotency_keys, sessions_table, source
 from paygo.http import answer, answer_once, api, entry_point, parse
 from paygo.security import BEFORE_ESCALATION, ESCALATED, current_session
 
 REGISTRATIONS = composition.registrations()
-ROWS = composition.sessions_table()
-SOURCE = composition.source()
+ROWS = sessions_table()
+SOURCE = source()
 
 RETRY_AFTER_SECONDS = 2
 """A bureau that checks without a person answers within seconds; a caller that waits longer is told again."""
@@ -51,7 +52,7 @@ def register() -> Response[str]:
         )
 
     return answer_once(
-        composition.idempotency(),
+        idempotency_keys(),
         event,
         app.lambda_context,
         caller=session.identity_id,

@@ -9,12 +9,13 @@ from identity import composition
 from identity.problems import as_problems
 from identity.usecases.sessions import Opened, escalate, open_session, refresh
 from identity.wire import SessionBody, SessionRefreshBody, SessionStateBody
+from paygo.composition import sessions_table
 from paygo.config import setting
 from paygo.http import answer, api, entry_point, parse
 from paygo.security import BEFORE_ESCALATION, ESCALATED, current_session
 
 SESSIONS = composition.sessions()
-ROWS = composition.sessions_table()
+ROWS = sessions_table()
 CREDENTIALS = composition.credentials()
 REGION = setting("AWS_REGION")
 

@@ -7,11 +7,12 @@ from aws_lambda_powertools.event_handler import Response
 
 from ledger import composition, wire
 from ledger.usecases import credit_of, statement
+from paygo.composition import sessions_table
 from paygo.http import answer, api, entry_point, paging
 from paygo.problems import not_found
 from paygo.security import current_household
 
-SESSIONS = composition.sessions()
+SESSIONS = sessions_table()
 ACCOUNTS = composition.accounts()
 
 app = api()

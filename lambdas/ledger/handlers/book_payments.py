@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from ledger import composition
 from ledger.model import Payment
 from ledger.usecases import book_payment
+from paygo.composition import source
 from paygo.consumer import consumer
 from paygo.events import Event, PaymentConfirmed
 
@@ -24,7 +25,7 @@ def handle(event: Event[PaymentConfirmed]) -> None:
     book_payment(
         payment,
         ACCOUNTS,
-        source=composition.source(),
+        source=source(),
         correlation_id=event.correlationid,
         now=datetime.now(UTC),
     )

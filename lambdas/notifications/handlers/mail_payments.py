@@ -3,6 +3,7 @@
 from notifications import composition
 from notifications.model import CreditedPayment
 from notifications.usecases import tell_payment
+from paygo.composition import handled_events
 from paygo.consumer import consumer
 from paygo.events import CreditChanged, Event
 
@@ -23,4 +24,4 @@ def handle(event: Event[CreditChanged]) -> None:
 
 
 # Sending cannot be part of a transaction of ours, so what was sent is remembered by the event's id.
-handler = consumer(CreditChanged, handle, once=composition.sent())
+handler = consumer(CreditChanged, handle, once=handled_events())

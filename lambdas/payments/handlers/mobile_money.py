@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
+from paygo.composition import nonces, source
 from paygo.config import setting
 from paygo.http import answer, api, entry_point, parse
 from paygo.money import Money
@@ -16,7 +17,7 @@ from payments.usecases import take_notification
 
 PROVIDER = "mobile-money"
 PARTNER_SECRET_ARN = setting("PARTNER_SECRET_ARN")
-NONCES = composition.nonces()
+NONCES = nonces()
 PAYMENTS = composition.payments()
 
 app = api()
@@ -39,7 +40,7 @@ def notify() -> Response[str]:
         payment = take_notification(
             notification,
             PAYMENTS,
-            source=composition.source(),
+            source=source(),
             correlation_id=app.current_event.request_context.request_id,
             now=now,
         )

@@ -1,7 +1,7 @@
 """Publishes the events that the table's stream carries."""
 
+from paygo.composition import own_table, sns
 from paygo.config import setting
 from paygo.outbox import publisher
-from payments import composition
 
-handler = publisher(composition.table(), setting("TOPIC_ARN"), composition.sns())
+handler = publisher(own_table(), setting("TOPIC_ARN"), sns())

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from paygo.composition import source
 from paygo.consumer import consumer
 from paygo.events import DeviceActivated, Event
 from payments import composition
@@ -23,7 +24,7 @@ def handle(event: Event[DeviceActivated]) -> None:
     follow_device(
         device,
         PAYMENTS,
-        source=composition.source(),
+        source=source(),
         correlation_id=event.correlationid,
         now=datetime.now(UTC),
     )

@@ -1,6 +1,7 @@
 """Consumers: one typed event at a time from a queue, with partial batch failures."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 type BatchHandler = Callable[[dict[str, Any], "LambdaContext"], "PartialItemFailureResponse"]
+
+REMEMBERED = timedelta(days=30)
+"""How long a handled event is: longer than one may wait in a queue and its dead-letter queue, 14 days each."""
 
 logger = Logger()
 
@@ -99,5 +103,7 @@ def _remember[Data: EventData](
         do,
         data_keyword_argument="event_id",
         persistence_store=store,
-        config=IdempotencyConfig(lambda_context=context, hash_function="sha256"),
+        config=IdempotencyConfig(
+            lambda_context=context, hash_function="sha256", expires_after_seconds=int(REMEMBERED.total_seconds())
+        ),
     )(event_id=event.id)

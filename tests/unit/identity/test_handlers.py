@@ -12,6 +12,7 @@ from identity import composition
 from identity.handlers import bureau_results, publish_outbox, registrations, request_check, sessions
 from identity.model import RegistrationState
 from identity.usecases.registrations import Cause
+from paygo.composition import own_table
 from paygo.events import Event, RegistrationSubmitted
 from paygo.security import session_key
 from paygo.signatures import signature
@@ -367,7 +368,7 @@ def test_a_question_that_the_bureau_does_not_take_goes_back_to_the_queue(
 def test_the_outbox_is_published(context: Any) -> None:
     sns = boto3.client("sns")
     sns.create_topic(Name="paygo-test")
-    composition.table().put({"pk": "OUTBOX#event-1", "sk": "OUTBOX", "event_id": "event-1"})
+    own_table().put({"pk": "OUTBOX#event-1", "sk": "OUTBOX", "event_id": "event-1"})
     image = {
         "event_id": {"S": "event-1"},
         "type": {"S": RegistrationSubmitted.TYPE},
@@ -379,7 +380,7 @@ def test_the_outbox_is_published(context: Any) -> None:
     handled = publish_outbox.handler({"Records": [record | {"eventSource": "aws:dynamodb"}]}, context)
 
     assert handled == {"batchItemFailures": []}
-    row = composition.table().get(pk="OUTBOX#event-1", sk="OUTBOX")
+    row = own_table().get(pk="OUTBOX#event-1", sk="OUTBOX")
     assert row
     assert row["published_at"]
 

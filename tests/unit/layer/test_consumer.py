@@ -1,6 +1,6 @@
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -103,6 +103,16 @@ def test_an_event_delivered_twice_has_its_outside_effect_once(idempotency: Table
     assert failed(handler(batch(body, body), context)) == []
     assert failed(handler(batch(body), context)) == []
     assert len(seen) == 1
+
+
+def test_a_handled_event_is_remembered_for_as_long_as_it_may_come_again(idempotency: Table, context: Any) -> None:
+    store = idempotency_store(idempotency.name, boto3.client("dynamodb"))
+    handler = consumer(RegistrationSubmitted, lambda _: None, once=store)
+
+    handler(batch(submitted("r-1").model_dump_json()), context)
+
+    (kept,) = boto3.client("dynamodb").scan(TableName=idempotency.name)["Items"]
+    assert int(kept["expires_at"]["N"]) > (datetime.now(UTC) + timedelta(days=28)).timestamp()
 
 
 def test_an_effect_that_failed_is_tried_again(idempotency: Table, context: Any) -> None:

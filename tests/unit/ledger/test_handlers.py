@@ -116,7 +116,7 @@ def test_a_confirmed_payment_is_booked_once(table: Table, context: Any) -> None:
     assert before + timedelta(days=5) <= kept.credit_until <= datetime.now(UTC) + timedelta(days=5, seconds=1)
     items = boto3.client("dynamodb").scan(TableName=table.name)["Items"]
     (event,) = [json.loads(item["event"]["S"]) for item in items if "event" in item]
-    assert (event["type"], event["source"]) == ("ledger.credit-changed.v1", "/paygo-test/ledger")
+    assert (event["type"], event["source"]) == ("ledger.credit-changed.v1", "/paygo-test/unit")
     assert (event["correlationid"], event["data"]["payment_id"]) == ("c-1", "payment-1")
 
 

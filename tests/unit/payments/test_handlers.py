@@ -64,7 +64,7 @@ def test_a_notification_for_an_active_device_is_confirmed(notify: Notify, table:
     (event,) = published(table)
     assert event["data"]["payment_id"] == answered["body"]["payment_id"]
     assert event["data"]["amount"] == {"amount": 25000, "currency": "KES"}
-    assert (event["source"], event["correlationid"]) == ("/paygo-test/payments", "request-1")
+    assert (event["source"], event["correlationid"]) == ("/paygo-test/unit", "request-1")
 
 
 def test_a_repeated_notification_is_answered_as_the_first_time(notify: Notify, table: Table) -> None:
@@ -146,7 +146,7 @@ def test_an_activated_device_confirms_the_payment_that_waits_for_it(table: Table
     (event,) = published(table)
     assert (event["subject"], event["source"], event["correlationid"]) == (
         "payment-of-MM-1",
-        "/paygo-test/payments",
+        "/paygo-test/unit",
         "c-1",
     )
 

@@ -1,0 +1,63 @@
+"""The collaborators that most functions have, each made once in an environment from its settings."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+
+from paygo.config import CLIENT_CONFIG, setting
+from paygo.http import idempotency_store
+from paygo.storage import Table
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sns import SNSClient
+
+
+@cache
+def dynamodb() -> "DynamoDBClient":
+    """Return the client of every table."""
+    return boto3.client("dynamodb", config=CLIENT_CONFIG)
+
+
+@cache
+def own_table() -> Table:
+    """Return the service's own table."""
+    return Table(setting("TABLE"), dynamodb())
+
+
+@cache
+def sessions_table() -> Table:
+    """Return the table that `paygo.security` reads."""
+    return Table(setting("SESSIONS_TABLE"), dynamodb())
+
+
+@cache
+def nonces() -> Table:
+    """Return the stack's table of things that happen once, as nonces."""
+    return Table(setting("IDEMPOTENCY_TABLE"), dynamodb())
+
+
+# Powertools' store keeps the settings of its first use, so requests and events have one each.
+@cache
+def idempotency_keys() -> "DynamoDBPersistenceLayer":
+    """Return the stack's table of things that happen once, as `paygo.http.answer_once` uses it."""
+    return idempotency_store(setting("IDEMPOTENCY_TABLE"), dynamodb())
+
+
+@cache
+def handled_events() -> "DynamoDBPersistenceLayer":
+    """Return the stack's table of things that happen once, as `paygo.consumer.consumer` uses it."""
+    return idempotency_store(setting("IDEMPOTENCY_TABLE"), dynamodb())
+
+
+@cache
+def sns() -> "SNSClient":
+    """Return the client that publishes events."""
+    return boto3.client("sns", config=CLIENT_CONFIG)
+
+
+def source() -> str:
+    """Return the source of the service's events."""
+    return f"/{setting('STACK')}/{setting('POWERTOOLS_SERVICE_NAME')}"
