@@ -14,6 +14,7 @@ case $home in /*) ;; *) home=$PWD/$home ;; esac
 bin=$home/bin
 uv_version=0.13.9
 tflint_version=v0.64.0
+terraform_version=1.11.4
 terraform_wanted="Terraform 1.11 or later"
 
 say() { printf '\033[2m·\033[0m %s\n' "$*" >&2; }
@@ -96,6 +97,17 @@ recent_terraform() {
   [ -n "$version" ] && { [ "${version%%.*}" -gt 1 ] || { [ "${version%%.*}" -eq 1 ] && [ "${version#*.}" -ge 11 ]; }; }
 }
 
+download_terraform() {
+  local site=https://releases.hashicorp.com/terraform/$terraform_version file
+  file=terraform_${terraform_version}_$(uname -s | tr '[:upper:]' '[:lower:]')_$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/').zip
+  type -P curl >/dev/null || return 1
+  say "downloading Terraform $terraform_version"
+  curl -fsS --connect-timeout 10 -o "$home/$file" "$site/$file" 2>/dev/null \
+    && curl -fsS --connect-timeout 10 "$site/terraform_${terraform_version}_SHA256SUMS" 2>/dev/null | grep " $file\$" \
+      | (cd "$home" && { sha256sum --check --status 2>/dev/null || shasum -a 256 --check --status; }) \
+    && "$home/bin/python3.13" -m zipfile -e "$home/$file" "$bin" && chmod +x "$bin/terraform" && rm -f "$home/$file"
+}
+
 setup_terraform() {
   local candidate
   [ -x "$bin/terraform" ] && return
@@ -103,7 +115,8 @@ setup_terraform() {
       /opt/terraform/terraform /snap/bin/terraform "$HOME/bin/terraform" "$HOME/.local/bin/terraform"; do
     if recent_terraform "$candidate"; then link "$candidate" terraform; return; fi
   done
-  fail "$terraform_wanted is not on this machine: install it (https://developer.hashicorp.com/terraform/install), or put its binary at $bin/terraform, and run this again."
+  download_terraform && return
+  fail "$terraform_wanted is not on this machine and could not be downloaded: install it (https://developer.hashicorp.com/terraform/install), or put its binary at $bin/terraform, and run this again."
 }
 
 setup_lint() {

@@ -30,9 +30,9 @@ def up(
     branch: Branch,
     profile: Profile = "",
     region: Region = "",
-    stage: Annotated[str, typer.Option(envvar="STAGE", help="development, staging or production")] = "",
+    stage: Annotated[str, typer.Option(envvar="STAGE", help="development (or as before), staging, production")] = "",
     ttl: Annotated[str, typer.Option(envvar="TTL", help="how long the stack may live: 8h, 7d, never")] = "",
-    architecture: Annotated[str, typer.Option(envvar="ARCHITECTURE", help="arm64 or x86_64")] = "",
+    architecture: Annotated[str, typer.Option(envvar="ARCHITECTURE", help="arm64 (or as before), x86_64")] = "",
     mail_sender: Annotated[str, typer.Option(envvar="MAIL_SENDER", help="the address e-mails come from")] = "",
 ) -> None:
     """Bring a stack up, or up to date."""
@@ -41,9 +41,9 @@ def up(
             branch=branch,
             profile=profile or None,
             region=region or None,
-            stage=stage or "development",
+            stage=stage or None,
             ttl=ttl or None,
-            architecture=architecture or "arm64",
+            architecture=architecture or None,
             mail_sender=mail_sender or None,
         )
     )

@@ -95,6 +95,11 @@ def belongs(found: Found, stack: str, stacks: Iterable[str]) -> bool:
     return owner(found.name, {stack, *stacks}) == stack
 
 
+def is_here(found: Found, region: str) -> bool:
+    """Tell whether a resource is of this region: roles know none, and a branch may have a stack in two."""
+    return (found.tags or {}).get("Region", region) == region
+
+
 def unknown(found: Iterable[Found], kind: Kind, state: State) -> list[Found]:
     """Give those that Terraform's state does not have."""
     known = {kind.key(attributes) for attributes in state.known(kind.terraform)}
@@ -109,7 +114,8 @@ def sweep(
     def look(kind: Kind) -> list[Leftover]:
         candidates = [one for one in kind.find(clients, stack) if _may_be(one, stack)]
         strays = [_tagged(clients, kind, one) for one in unknown(candidates, kind, state)]
-        return [Leftover(kind, one) for one in strays if belongs(one, stack, stacks)]
+        region = clients.target.region
+        return [Leftover(kind, one) for one in strays if one and is_here(one, region) and belongs(one, stack, stacks)]
 
     with ThreadPoolExecutor(THREADS) as pool:
         return [leftover for found in pool.map(look, KINDS if kinds is None else kinds) for leftover in found]
@@ -147,14 +153,14 @@ def _may_be(found: Found, stack: str) -> bool:
     return plain == stack or plain.startswith(f"{stack}-") or (found.tags or {}).get("Stack") == stack
 
 
-def _tagged(clients: Clients, kind: Kind, found: Found) -> Found:
+def _tagged(clients: Clients, kind: Kind, found: Found) -> Found | None:
     if found.tags is not None or kind.tags is None:
         return found
     try:
         return Found(found.id, found.name, kind.tags(clients, found))
     except ClientError as error:
         if _is_gone(error):
-            return found
+            return None
         raise
 
 
@@ -319,6 +325,9 @@ def _apis(clients: Clients, stack: str) -> Iterator[Found]:
 
 def _remove_api(clients: Clients, found: Found) -> None:
     clients("apigateway").delete_rest_api(restApiId=found.id)
+    logs = clients("logs")
+    with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
+        logs.delete_log_group(logGroupName=f"API-Gateway-Execution-Logs_{found.id}/v")
 
 
 def _stages(clients: Clients, stack: str) -> Iterator[Found]:

@@ -33,9 +33,9 @@ class Wish:
     branch: str
     profile: str | None = None
     region: str | None = None
-    stage: str = "development"
+    stage: str | None = None
     ttl: str | None = None
-    architecture: str = "arm64"
+    architecture: str | None = None
     mail_sender: str | None = None
 
     @property
@@ -56,7 +56,8 @@ def up(wish: Wish) -> dict[str, Any]:
         state = State.load(clients, lock.state_key(wish.stack))
         _refuse_another_branch(wish, state)
         folder = _folder(wish.stack, cloud, home)
-        packages_target = "local" if cloud.embedded else wish.architecture
+        architecture = wish.architecture or state.output("architecture") or "arm64"
+        packages_target = "local" if cloud.embedded else architecture
         with _in_parallel() as submit:
             manifest = submit(packages.build, ROOT, home, packages_target)
             initialised = submit(folder.init)
@@ -66,7 +67,7 @@ def up(wish: Wish) -> dict[str, Any]:
             _tell(f"{len(manifest())} packages, {uploaded} uploaded ({time.monotonic() - began:.1f} s)")
             _clear(clients, wish.stack, strays())
             initialised()
-        _apply(clients, wish.stack, folder, _variables(wish, cloud, state, manifest(), sender), state)
+        _apply(clients, wish.stack, folder, _variables(wish, cloud, state, manifest(), sender, architecture), state)
         access = _access(cloud, State.load(clients, lock.state_key(wish.stack)))
     _write(home, wish.stack, access)
     print(f"{wish.stack} is up after {time.monotonic() - began:.1f} s: {access['api_url']}")
@@ -99,7 +100,7 @@ def destroy(wish: Wish) -> None:
         if left:
             told = "\n".join([f"{len(left)} resources of {wish.stack} could not be removed:", *left])
             raise DeployError(f"{told}\n{failure}" if failure else told)
-        storage.forget(clients, lock.folder_key(wish.stack))
+        storage.forget(clients, lock.folder_key(wish.stack), kept=lock.lock_key(wish.stack))
     _forget_here(home, wish.stack)
     kinds = ", ".join(leftovers.counted(0, kind.words) for kind in leftovers.KINDS)
     print(f"Nothing of {wish.stack} is left, by a fresh look: {kinds}.")
@@ -217,7 +218,7 @@ def _destroy_by_terraform(folder: Folder, wish: Wish, cloud: Target, state: Stat
         with Progress("Terraform") as progress:
             keys = {name: f"artefacts/{name}" for name in (packages.LAYER, *packages.services(ROOT))}
             manifest = {name: {"key": key} for name, key in keys.items()}
-            folder.destroy(_variables(wish, cloud, state, manifest, account.EMBEDDED_SENDER), progress)
+            folder.destroy(_variables(wish, cloud, state, manifest, account.EMBEDDED_SENDER, "arm64"), progress)
     except TerraformKilled:
         raise
     except DeployError as error:
@@ -255,11 +256,18 @@ def _refuse_protected(stack: str, state: State) -> None:
 
 
 def _variables(
-    wish: Wish, cloud: Target, state: State, manifest: Mapping[str, Mapping[str, str]], sender: str
+    wish: Wish,
+    cloud: Target,
+    state: State,
+    manifest: Mapping[str, Mapping[str, str]],
+    sender: str,
+    architecture: str,
 ) -> dict[str, Any]:
     now = datetime.now(UTC)
+    # A staging stack that is deployed again without its stage said must not lose its protection.
+    stage = wish.stage or state.output("stage") or "development"
     expires = None if wish.ttl else state.tag("ExpiresAt")
-    lifetime = wish.ttl or (names.LIFETIME if wish.stage == "development" else names.FOREVER)
+    lifetime = wish.ttl or (names.LIFETIME if stage == "development" else names.FOREVER)
     return {
         "stack": wish.stack,
         "branch": names.tag_value(wish.branch),
@@ -267,11 +275,11 @@ def _variables(
         "owner": state.tag("Owner") or names.tag_value(_person()),
         "created_at": state.tag("CreatedAt") or names.timestamp(now),
         "expires_at": expires or names.expiry(now, lifetime),
-        "stage": wish.stage,
+        "stage": stage,
         "region": cloud.region,
         "artefact_bucket": storage.artefact_bucket(cloud),
         "artefacts": {name: entry["key"] for name, entry in manifest.items()},
-        "architecture": _own_architecture() if cloud.embedded else wish.architecture,
+        "architecture": _own_architecture() if cloud.embedded else architecture,
         "mail_sender": sender,
         "embedded": {"endpoint_url": cloud.endpoint_url} if cloud.embedded else None,
     }

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 PREFIX = "paygo-"
 LONGEST = 24  # a provisioning template's name allows 36, and needs room for what a resource adds
 _DIGITS = 8
-_PLAIN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_ENDS_LIKE_A_HASH = re.compile(rf"(^|-)[0-9a-f]{{{_DIGITS}}}$")
+_WORD = re.compile(r"[a-z0-9]+")
+_LIKE_A_HASH = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
 _NOT_IN_A_TAG = re.compile(r"[^\w .:/=+@-]")
 _DURATION = re.compile(r"(\d+)([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -20,8 +20,9 @@ FOREVER = "never"
 def stack_name(branch: str) -> str:
     """Name the stack of a branch.
 
-    A branch that is a fitting name already is used as it is; any other could share its simplified name with a
-    second branch, so it ends in a hash of the branch. A plain name that ends like such a hash gets one too.
+    A branch that is one short word is used as it is; any other could share its simplified name with a second branch,
+    so it ends in a hash of the branch. So does a name with a hyphen, or `demo-ledger` would be named like the
+    resources of `demo`, and a word that looks like such a hash.
 
     >>> stack_name("demo")
     'paygo-demo'
@@ -32,7 +33,7 @@ def stack_name(branch: str) -> str:
         msg = "A stack needs a branch to be named after: BRANCH=..."
         raise ValueError(msg)
     room = LONGEST - len(PREFIX)
-    if len(branch) <= room and _PLAIN.fullmatch(branch) and not _ENDS_LIKE_A_HASH.search(branch):
+    if len(branch) <= room and _WORD.fullmatch(branch) and not _LIKE_A_HASH.fullmatch(branch):
         return PREFIX + branch
     digest = hashlib.sha256(branch.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
     slug = re.sub(r"[^a-z0-9]+", "-", branch.lower()).strip("-")[: room - _DIGITS - 1].rstrip("-")

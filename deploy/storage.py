@@ -123,12 +123,12 @@ def delete(clients: Clients, *keys: str) -> None:
         clients("s3").delete_object(Bucket=state_bucket(clients.target), Key=key)
 
 
-def forget(clients: Clients, folder: str) -> None:
-    """Delete a folder of the state bucket for good: earlier versions of a state hold keys too."""
+def forget(clients: Clients, folder: str, *, kept: str) -> None:
+    """Delete a folder of the state bucket but for one key, for good: earlier versions of a state hold keys too."""
     s3, bucket = clients("s3"), state_bucket(clients.target)
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=folder):
         versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        doomed = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions]
+        doomed = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions if one["Key"] != kept]
         if doomed:
             s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
 

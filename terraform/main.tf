@@ -27,6 +27,7 @@ provider "aws" {
       CreatedAt = var.created_at
       ExpiresAt = var.expires_at
       ManagedBy = "terraform"
+      Region    = var.region # roles have none of their own, and a branch may have a stack in two regions
     }
   }
 }

@@ -28,3 +28,13 @@ output "expires_at" {
   description = "After when the stack may be removed."
   value       = var.expires_at
 }
+
+output "stage" {
+  description = "Of which stage the stack is; the next deploy keeps it."
+  value       = var.stage
+}
+
+output "architecture" {
+  description = "Which processors the functions run on; the next deploy keeps it."
+  value       = var.architecture
+}

@@ -20,7 +20,7 @@ ANONYMOUS_FOR = timedelta(hours=24)
 """Anybody may open a session, so its row goes after a day; a bureau that needs minutes has answered by then."""
 
 AUTHENTICATED_FOR = timedelta(days=30)
-"""A household pays about once a month and should not have to sign in anew for each payment."""
+"""From the last refresh: a household pays about once a month and should not have to sign in anew for each payment."""
 
 
 class StoredSession(Session):
@@ -61,9 +61,10 @@ class StoredSession(Session):
         """Tell whether the token is or was the session's."""
         return token.family_hash in self.refresh_families
 
-    def refreshed(self, token: RefreshToken) -> Self:
-        """Return the session with `token` as the only one that works."""
-        return self.model_copy(update={"refresh_hashes": (token.hash,)})
+    def refreshed(self, token: RefreshToken, now: datetime) -> Self:
+        """Return the session with `token` as the only one that works; a household's lasts while it is used."""
+        ends_at = now + AUTHENTICATED_FOR if self.state is SessionState.AUTHENTICATED else self.ends_at
+        return self.model_copy(update={"refresh_hashes": (token.hash,), "ends_at": ends_at})
 
     def offered(self, token: RefreshToken) -> Self:
         """Return the session with `token` as one more that works."""

@@ -34,9 +34,10 @@ class SessionTable:
 
     def replace(self, before: StoredSession, after: StoredSession) -> None:
         """Write `after`; raise `Overtaken` when the row is no longer what `before` says."""
-        unchanged = Attr("state").eq(before.state.value) & Attr("refresh_hashes").contains(before.refresh_hashes[-1])
+        # The SDK may send a write again whose answer got lost: what our own first try wrote is no overtaking.
+        expected = _is(before) | _is(after)
         try:
-            self._table.update(session_key(before.identity_id), _session_attributes(after), unchanged)
+            self._table.update(session_key(before.identity_id), _session_attributes(after), expected)
         except ConditionFailed as error:
             raise Overtaken from error
 
@@ -44,6 +45,10 @@ class SessionTable:
         """End the session at once; what is over already stays so."""
         with suppress(ConditionFailed):
             self._table.update(session_key(identity_id), {"state": SessionState.REVOKED.value}, PRESENT)
+
+
+def _is(session: StoredSession) -> ConditionBase:
+    return Attr("state").eq(session.state.value) & Attr("refresh_hashes").contains(session.refresh_hashes[-1])
 
 
 class RegistrationTable:

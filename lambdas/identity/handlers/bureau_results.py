@@ -15,7 +15,6 @@ from paygo.http import answer, api, entry_point, parse
 from paygo.security import partner_keys, verify_partner
 
 REGISTRATIONS = composition.registrations()
-USERS = composition.users()
 NONCES = nonces()
 PARTNER_SECRET_ARN = setting("PARTNER_SECRET_ARN")
 SOURCE = source()
@@ -32,7 +31,8 @@ def receive() -> Response[str]:
     with as_problems():
         decide(
             REGISTRATIONS,
-            USERS,
+            # Made where it is used, so that a cold start waits for one client less.
+            composition.users(),
             str(body.reference),
             body.outcome,
             cause=Cause(SOURCE, event.request_context.request_id or "unknown"),

@@ -104,7 +104,7 @@ def refresh(sessions: Sessions, maker: CredentialMaker, text: str, now: datetime
     credentials = _credentials(maker, session)
     token = token.next()
     after = session.escalated(now) if session.state is SessionState.APPROVED else session
-    after = after.refreshed(token)
+    after = after.refreshed(token, now)
     try:
         sessions.replace(session, after)
     except Overtaken:

@@ -5,11 +5,11 @@ import os
 from botocore.config import Config
 
 CLIENT_CONFIG = Config(
-    connect_timeout=3,
-    read_timeout=10,
-    retries={"mode": "standard", "total_max_attempts": 3},
+    connect_timeout=1,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 2},
 )
-"""Bounds (seconds) that keep a slow AWS call inside a function's own time-out."""
+"""Bounds (seconds) that keep one slow AWS call, its second try included, inside the 15 s most functions have."""
 
 
 class MissingSetting(RuntimeError):

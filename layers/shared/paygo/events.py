@@ -1,7 +1,7 @@
 """Event contracts: CloudEvents 1.0 envelopes around typed data.
 
 A type's name ends in its version. A change that would break a consumer is a new version beside the old one; readers
-ignore fields they do not know, so adding one is no break. See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md.
+ignore fields of `data` that they do not know, so adding one is no break; `Money` has its two and never more. See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md.
 """
 
 from typing import Annotated, ClassVar, Literal, Self

@@ -4,7 +4,7 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from paygo.config import CLIENT_CONFIG
 
@@ -15,13 +15,23 @@ REREAD_AFTER = timedelta(minutes=5)
 """How long a read secret is used: a rotation reaches every function within this time."""
 
 
+class UnreadableSecret(ValueError):
+    """A secret lacks something; the message names the places and no value."""
+
+
 def read_secret[Model: BaseModel](secret_id: str, model: type[Model]) -> Model:
-    """Return the secret as `model`, read anew once it is older than `REREAD_AFTER`."""
+    """Return the secret as `model`, read anew once it is older than `REREAD_AFTER`; raise `UnreadableSecret`."""
     text = secrets_provider().get(secret_id, max_age=int(REREAD_AFTER.total_seconds()))
     if not isinstance(text, str):
         message = f"The secret {secret_id} holds no text: store it as JSON."
         raise TypeError(message)
-    return model.model_validate_json(text)
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        # Pydantic's own message quotes what it was given, which here is the secret.
+        wrong = [".".join(map(str, place["loc"])) or "the whole" for place in error.errors(include_input=False)]
+        message = f"The secret {secret_id} is not what it should be at: {', '.join(wrong)}."
+    raise UnreadableSecret(message)
 
 
 @cache

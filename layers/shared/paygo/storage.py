@@ -5,7 +5,7 @@ import binascii
 import json
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -29,7 +29,7 @@ MAX_TRANSACTION_WRITES = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
 
 CONFLICT_PAUSES = (0.02, 0.04, 0.08, 0.16)
-"""The longest pauses (seconds) before a transaction that met another one on the same items is tried again."""
+"""The longest pauses (seconds) before a write that met a transaction on the same items is tried again."""
 
 
 class ConditionFailed(Exception):
@@ -142,15 +142,7 @@ class Table:
         TransactionRefused
             When the condition of at least one write does not hold.
         """
-        # One under way on the same item cancels this one without judging its conditions, and the SDK does not retry.
-        for pause in CONFLICT_PAUSES:
-            try:
-                return self._transact(writes)
-            except self._client.exceptions.TransactionCanceledException as error:
-                if "TransactionConflict" not in _reasons(error):
-                    raise
-            time.sleep(random.uniform(0, pause))  # noqa: S311 (it spreads retries and protects nothing)
-        return self._transact(writes)
+        _outlast(lambda: self._transact(writes))
 
     def _transact(self, writes: Sequence[Write]) -> None:
         request: Write = {"TransactItems": list(writes)}
@@ -200,11 +192,25 @@ class Table:
 
     def _write(self, operation: Literal["put_item", "update_item"], request: Write) -> None:
         try:
-            getattr(self._client, operation)(**request)
+            _outlast(lambda: getattr(self._client, operation)(**request))
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             raise ConditionFailed(str(error)) from error
+
+
+def _outlast(write: Callable[[], None]) -> None:
+    # A transaction under way on the same item refuses a write without judging its conditions; the SDK does not retry.
+    for pause in CONFLICT_PAUSES:
+        try:
+            return write()
+        except ClientError as error:
+            if error.response["Error"][
+                "Code"
+            ] != "TransactionConflictException" and "TransactionConflict" not in _reasons(error):
+                raise
+        time.sleep(random.uniform(0, pause))  # noqa: S311 (it spreads retries and protects nothing)
+    return write()
 
 
 def _reasons(error: ClientError) -> list[str | None]:

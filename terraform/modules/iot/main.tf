@@ -9,15 +9,12 @@ locals {
   # A policy's topics name the connected thing by variable, a rule's filter any thing.
   this_thing = "$${iot:Connection.Thing.ThingName}"
   topics     = { for name, topic in var.topics : name => replace(topic, "{stack}", var.stack.name) }
-  own_topics = { for name, topic in local.topics : name => replace(topic, "{thing}", local.this_thing) }
-  answers    = [for name, topic in local.own_topics : topic if can(regex("_(accepted|rejected)$", name))]
-  requests   = [for topic in values(local.own_topics) : topic if !contains(local.answers, topic)]
+  is_answer  = { for name, _ in var.topics : name => can(regex("_(accepted|rejected)$", name)) }
+  own_topics = [for name, topic in local.topics : replace(topic, "{thing}", local.this_thing) if !local.is_answer[name]]
 
-  shadow = "$aws/things/${local.this_thing}/shadow"
-  sends  = concat(local.requests, ["${local.shadow}/get", "${local.shadow}/update"])
-  hears = concat(local.answers, flatten([
-    for request in ["get", "update"] : [for answer in ["accepted", "rejected"] : "${local.shadow}/${request}/${answer}"]
-  ]), ["${local.shadow}/update/delta"])
+  # A question is answered below its own topic, so one wildcard hears every answer: AWS IoT takes 2,048 characters a policy.
+  sends = concat(local.own_topics, [for question in ["get", "update"] : "$aws/things/${local.this_thing}/shadow/${question}"])
+  hears = [for question in local.sends : "${question}/*"]
 
   rules = { for name, _ in var.rules : name => "${replace(var.stack.name, "-", "_")}_${name}" }
 }

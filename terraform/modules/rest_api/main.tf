@@ -153,6 +153,14 @@ resource "aws_api_gateway_stage" "this" {
   }
 }
 
+# API Gateway would make it by itself, for ever and without the stack's tags.
+resource "aws_cloudwatch_log_group" "execution" {
+  # checkov:skip=CKV_AWS_158: CloudWatch's own key encrypts; a key of our own is not shared by an account's stacks yet
+  # checkov:skip=CKV_AWS_338: logs hold what an incident needs; what must last a year is in the tables
+  name              = "API-Gateway-Execution-Logs_${aws_api_gateway_rest_api.this.id}/${local.stage}"
+  retention_in_days = var.stack.development ? 14 : 90
+}
+
 resource "aws_api_gateway_method_settings" "all" {
   # checkov:skip=CKV_AWS_225: answers differ by caller, a cache would mix them
   # checkov:skip=CKV_AWS_308: there is no cache to encrypt
@@ -167,6 +175,8 @@ resource "aws_api_gateway_method_settings" "all" {
     throttling_rate_limit  = 200
     throttling_burst_limit = 400
   }
+
+  depends_on = [aws_cloudwatch_log_group.execution]
 }
 
 resource "aws_lambda_permission" "this" {

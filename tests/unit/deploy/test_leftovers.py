@@ -8,7 +8,8 @@ import pytest
 from moto import mock_aws
 
 from deploy import leftovers
-from deploy.leftovers import KINDS, MADE_BY_DEPLOY, Found, Kind, Leftover, belongs, counted, owner, sweep
+from deploy.leftovers import KINDS, MADE_BY_DEPLOY, Found, Kind, Leftover, belongs, counted, is_here, owner, sweep
+from deploy.stack import stack_name
 from deploy.storage import State
 from deploy.target import Clients, Target
 
@@ -173,3 +174,16 @@ def test_every_kind_names_the_state_s_resources_by_what_it_finds() -> None:
 )
 def test_counts_are_written_as_people_say_them(count: int, words: str, written: str) -> None:
     assert counted(count, words) == written
+
+
+def test_a_stacks_role_of_another_region_is_not_here() -> None:
+    assert is_here(Found("1", "paygo-demo-identity", {"Region": "us-east-1"}), "us-east-1")
+    assert is_here(Found("1", "paygo-demo-identity", None), "us-east-1")
+    assert not is_here(Found("1", "paygo-demo-identity", {"Region": "eu-west-1"}), "us-east-1")
+
+
+def test_a_branch_named_like_another_stacks_resources_owns_none_of_them() -> None:
+    stacks = [stack_name("demo"), stack_name("demo-ledger")]
+
+    assert owner("paygo-demo-ledger-book-payments", stacks) == "paygo-demo"
+    assert owner(f"{stack_name('demo-ledger')}-ledger-book-payments", stacks) == stack_name("demo-ledger")

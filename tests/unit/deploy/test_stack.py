@@ -51,9 +51,9 @@ def test_a_stacks_name_taken_for_a_branch_gives_another_stack(branch: str) -> No
 
 @pytest.mark.parametrize(
     ("branch", "name"),
-    [("demo", "paygo-demo"), ("issue-3", "paygo-issue-3"), ("eighteen-long-name", "paygo-eighteen-long-name")],
+    [("demo", "paygo-demo"), ("issue3", "paygo-issue3"), ("eighteenlettername", "paygo-eighteenlettername")],
 )
-def test_a_plain_short_branch_names_its_stack_as_it_is(branch: str, name: str) -> None:
+def test_a_branch_that_is_one_short_word_names_its_stack_as_it_is(branch: str, name: str) -> None:
     assert stack_name(branch) == name
 
 
@@ -64,13 +64,15 @@ def test_a_plain_short_branch_names_its_stack_as_it_is(branch: str, name: str) -
         "Demo",
         "demo-",
         "a--b",
-        "a-name-of-nineteen-x",
+        "demo-ledger",  # it reads like resources of demo
+        "nineteenlettersname",
         "v1.2",
-        "release-20261121",  # it ends like a hash
+        "20261121",  # it looks like a hash
     ],
 )
 def test_a_branch_that_could_be_taken_for_another_ends_in_a_hash(branch: str) -> None:
     assert re.search(r"-[0-9a-f]{8}$", stack_name(branch))
+    assert stack_name(branch) != f"paygo-{branch}"
 
 
 def test_a_stack_without_a_branch_is_refused() -> None:

@@ -30,7 +30,6 @@ type Send = Callable[..., dict[str, Any]]
 def gateways(monkeypatch: pytest.MonkeyPatch, maker: FakeCredentials, users: FakeUsers) -> None:
     """Cognito in memory; everything else is the handlers' own."""
     monkeypatch.setattr(sessions, "CREDENTIALS", maker)
-    monkeypatch.setattr(bureau_results, "USERS", users)
     monkeypatch.setattr(composition, "users", lambda: users)
 
 

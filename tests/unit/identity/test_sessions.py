@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from identity.lifecycle import ANONYMOUS_FOR, AUTHENTICATED_FOR, StoredSession
-from identity.model import RefreshRefused, RefreshToken, RegistrationUndecided
+from identity.model import Overtaken, RefreshRefused, RefreshToken, RegistrationUndecided
 from identity.repository import SessionTable
 from identity.usecases.sessions import escalate, refresh
 from paygo.security import Session, SessionState, session_key
@@ -188,7 +188,7 @@ def test_an_authenticated_session_is_refreshed_with_authenticated_credentials(id
     again = refresh(identity.sessions, identity.maker, str(escalated.refresh_token), NOW + timedelta(days=29))
 
     assert again.credentials.access_key_id == "authenticated"
-    assert again.session.ends_at == NOW + AUTHENTICATED_FOR
+    assert again.session.ends_at == NOW + timedelta(days=29) + AUTHENTICATED_FOR
 
 
 def test_the_old_token_heals_a_lost_escalation(identity: Identity) -> None:
@@ -286,3 +286,41 @@ def test_credentials_show_no_secret_in_a_log(identity: Identity) -> None:
 
     assert "secret" not in repr(opened.credentials)
     assert opened.refresh_token.secret not in repr(opened)
+
+
+def opened_and_its_token(identity: Identity) -> tuple[StoredSession, RefreshToken]:
+    opened = identity.open()
+    return stored(identity, opened.session.identity_id), opened.refresh_token
+
+
+def test_a_write_that_the_sdk_sends_twice_overtakes_nobody(identity: Identity) -> None:
+    before, token = opened_and_its_token(identity)
+    after = before.refreshed(token.next(), NOW)
+
+    identity.sessions.replace(before, after)
+    identity.sessions.replace(before, after)
+
+    assert identity.sessions.find(before.identity_id) == after
+
+
+def test_a_write_sent_twice_does_not_bring_a_revoked_session_back(identity: Identity) -> None:
+    before, token = opened_and_its_token(identity)
+    after = before.refreshed(token.next(), NOW)
+    identity.sessions.replace(before, after)
+    identity.sessions.revoke(after.identity_id)
+
+    with pytest.raises(Overtaken):
+        identity.sessions.replace(before, after)
+
+
+def test_a_households_session_lasts_while_it_is_used(identity: Identity) -> None:
+    session, token = opened_and_its_token(identity)
+    later = NOW + AUTHENTICATED_FOR - timedelta(hours=1)
+
+    assert session.escalated(NOW).refreshed(token.next(), later).ends_at == later + AUTHENTICATED_FOR
+
+
+def test_an_anonymous_session_does_not(identity: Identity) -> None:
+    session, token = opened_and_its_token(identity)
+
+    assert session.refreshed(token.next(), NOW + timedelta(hours=23)).ends_at == session.ends_at

@@ -1,12 +1,13 @@
 import json
+import traceback
 from datetime import timedelta
 
 import boto3
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from paygo import secrets
-from paygo.secrets import read_secret
+from paygo.secrets import UnreadableSecret, read_secret
 from paygo.security import PartnerKeys, partner_keys
 
 
@@ -44,7 +45,7 @@ def test_a_kept_secret_is_read_anew_when_it_is_old(monkeypatch: pytest.MonkeyPat
 def test_a_secret_that_is_not_what_the_model_says_is_refused() -> None:
     store("bureau", "{}")
 
-    with pytest.raises(ValidationError):
+    with pytest.raises(UnreadableSecret):
         read_secret("bureau", Key)
 
 
@@ -59,3 +60,16 @@ def test_a_partners_keys_are_read_from_its_secret() -> None:
     store("partner", json.dumps({"api_key": "k", "keys": {"current": "c", "previous": "p"}}))
 
     assert partner_keys("partner") == PartnerKeys(api_key="k", keys=PartnerKeys.Keys(current="c", previous="p"))
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [('{"api_key": "one", "keys": {"curent": "SIGNING-KEY"}}', "keys.current"), ("SIGNING-KEY", "the whole")],
+)
+def test_a_malformed_secret_is_told_by_its_places_and_never_quoted(text: str, place: str) -> None:
+    store("partner", text)
+
+    with pytest.raises(UnreadableSecret, match=f"The secret partner is not what it should be at: {place}") as told:
+        read_secret("partner", PartnerKeys)
+
+    assert "SIGNING-KEY" not in "".join(traceback.format_exception(told.value))

@@ -238,3 +238,28 @@ def test_pages_together_are_the_whole_list_in_order(table: Table, order: Any, ex
 def test_a_cursor_of_ones_own_making_is_refused(table: Table, cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         table.query("A", prefix="ENTRY#", limit=2, cursor=cursor)
+
+
+class Conflicting:
+    """A client whose writes meet a transaction some times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def put_item(self, **_: Any) -> None:
+        if self.times:
+            self.times -= 1
+            raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "PutItem")
+
+
+def test_a_single_write_that_meets_a_transaction_is_tried_again() -> None:
+    client = Conflicting(times=4)
+
+    Table("any", client).put({"pk": "A"})  # type: ignore[arg-type]
+
+    assert client.times == 0
+
+
+def test_a_single_write_that_meets_transactions_again_and_again_is_an_error_to_retry() -> None:
+    with pytest.raises(ClientError, match="TransactionConflictException"):
+        Table("any", Conflicting(times=5)).put({"pk": "A"})  # type: ignore[arg-type]
