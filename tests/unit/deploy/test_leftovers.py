@@ -7,7 +7,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from deploy import leftovers
+from deploy import leftovers, storage
 from deploy.leftovers import KINDS, MADE_BY_DEPLOY, Found, Kind, Leftover, belongs, counted, is_here, owner, sweep
 from deploy.stack import stack_name
 from deploy.storage import State
@@ -187,3 +187,27 @@ def test_a_branch_named_like_another_stacks_resources_owns_none_of_them() -> Non
 
     assert owner("paygo-demo-ledger-book-payments", stacks) == "paygo-demo"
     assert owner(f"{stack_name('demo-ledger')}-ledger-book-payments", stacks) == stack_name("demo-ledger")
+
+
+@pytest.mark.parametrize(("region", "expected"), [("us-east-1", ["role paygo-demo-identity"]), ("eu-west-1", [])])
+def test_a_role_of_the_branchs_stack_in_another_region_is_not_swept(
+    clients: Clients, region: str, expected: list[str]
+) -> None:
+    boto3.client("iam").create_role(
+        RoleName="paygo-demo-identity",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}),
+        Tags=[{"Key": "Stack", "Value": STACK}, {"Key": "Region", "Value": region}],
+    )
+
+    assert names(sweep(clients, STACK, [], State({}), [kind("role")])) == expected
+
+
+def test_a_state_is_forgotten_while_its_lock_is_kept(clients: Clients) -> None:
+    storage.make_state_bucket(clients)
+    storage.write(clients, "stacks/paygo-demo/terraform.tfstate", {"version": 4})
+    storage.write(clients, "stacks/paygo-demo/deploy.lock", {"host": "here"})
+
+    storage.forget(clients, "stacks/paygo-demo/", kept="stacks/paygo-demo/deploy.lock")
+
+    assert storage.read(clients, "stacks/paygo-demo/terraform.tfstate") is None
+    assert storage.read(clients, "stacks/paygo-demo/deploy.lock") == {"host": "here"}

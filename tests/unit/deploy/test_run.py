@@ -10,6 +10,7 @@ from deploy.errors import AlreadyThereError, DeployError
 from deploy.leftovers import KINDS, Found, Leftover
 from deploy.progress import Progress
 from deploy.storage import State
+from deploy.target import Target
 from deploy.terraform import Folder, _Outcome
 
 ALIAS = Leftover(next(kind for kind in KINDS if kind.terraform == "aws_lambda_alias"), Found("f:live", "f:live"))
@@ -96,3 +97,18 @@ def test_other_failures_of_terraform_are_not(tmp_path: Any) -> None:
         Folder._finish(_Outcome(1, ["AccessDenied"], tmp_path))
 
     assert not isinstance(failed.value, AlreadyThereError)
+
+
+@pytest.mark.parametrize(
+    ("said", "before", "expected"),
+    [(None, "staging", "staging"), ("development", "staging", "development"), (None, None, "development")],
+)
+def test_a_stage_is_kept_until_another_is_said(said: str | None, before: str | None, expected: str) -> None:
+    outputs = {"stage": {"value": before}} if before else {}
+    cloud = Target("us-east-1", "123456789012", "nobody")
+
+    variables = run._variables(
+        run.Wish("demo", stage=said), cloud, State({"outputs": outputs}), {}, "a@example.org", "arm64"
+    )
+
+    assert variables["stage"] == expected
