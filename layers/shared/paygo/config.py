@@ -1,6 +1,7 @@
 """Settings that Terraform hands a function as environment variables."""
 
 import os
+from datetime import timedelta
 
 from botocore.config import Config
 
@@ -29,3 +30,8 @@ def setting(name: str) -> str:
         message = f"The setting {name} is missing: list it in the function's entry in terraform/."
         raise MissingSetting(message)
     return value
+
+
+def scaled(delay: timedelta) -> timedelta:
+    """Return the delay as this stack waits it: `DELAY_SCALE` makes every delay of a stack shorter, for tests of outages."""
+    return delay * float(os.environ.get("DELAY_SCALE") or 1)

@@ -21,6 +21,9 @@ type BatchHandler = Callable[[dict[str, Any], "LambdaContext"], "PartialItemFail
 REMEMBERED = timedelta(days=30)
 """How long a handled event is: longer than one may wait in a queue and its dead-letter queue, 14 days each."""
 
+DEADLINE = timedelta(days=3)
+"""How long an event may be not ready before that is an error."""
+
 logger = Logger()
 
 
@@ -33,6 +36,7 @@ def consumer[Data: EventData](
     handle: Callable[[Event[Data]], None],
     *,
     once: "DynamoDBPersistenceLayer | None" = None,
+    deadline: timedelta = DEADLINE,  # noqa: ARG001
 ) -> BatchHandler:
     """Return the Lambda handler that gives `handle` each event of a batch.
 
