@@ -3,33 +3,7 @@
 from datetime import UTC, datetime
 
 from notifications.model import Contact, CreditedPayment, Mail
-from paygo.money import Money
-
-MINOR_DIGITS = {
-    **dict.fromkeys(
-        (
-            "BIF",
-            "CLP",
-            "DJF",
-            "GNF",
-            "ISK",
-            "JPY",
-            "KMF",
-            "KRW",
-            "PYG",
-            "RWF",
-            "UGX",
-            "VND",
-            "VUV",
-            "XAF",
-            "XOF",
-            "XPF",
-        ),
-        0,
-    ),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
-"""Currencies whose minor unit is not a hundredth, by ISO 4217."""
+from paygo.money import Money, minor_digits
 
 PAYMENT_SUBJECT = "We received your payment of {amount}"
 PAYMENT_TEXT = """\
@@ -68,7 +42,7 @@ def written_money(money: Money) -> str:
     >>> written_money(Money(amount=-123456, currency="KES"))
     'KES -1,234.56'
     """
-    digits = MINOR_DIGITS.get(money.currency, 2)
+    digits = minor_digits(money.currency)
     major, minor = divmod(abs(money.amount), 10**digits)
     sign = "-" if money.amount < 0 else ""
     fraction = f".{minor:0{digits}}" if digits else ""

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.model import Contact, CreditedPayment
-from notifications.texts import MINOR_DIGITS, payment_mail, written_money, written_time
-from paygo.money import Money
+from notifications.texts import payment_mail, written_money, written_time
+from paygo.money import MINOR_DIGITS, Money
 
 TEXT = """\
 Hello Amina,
