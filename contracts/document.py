@@ -1,4 +1,4 @@
-"""The HTTP contract as read by the lint, the tests and the rendered page."""
+"""Our HTTP contract and the partners', as read by the lint, the tests and the rendered page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +31,12 @@ def load() -> Document:
     """Read contracts/openapi.yaml."""
     document: Document = yaml.safe_load((FOLDER / "openapi.yaml").read_text())
     return document
+
+
+def load_partners() -> dict[str, Document]:
+    """Read each partner's contract, `contracts/partners/<partner>/openapi.yaml`."""
+    files = sorted((FOLDER / "partners").glob("*/openapi.yaml"))
+    return {file.parent.name: yaml.safe_load(file.read_text()) for file in files}
 
 
 def resolve(document: Document, part: Document) -> Document:

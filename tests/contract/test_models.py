@@ -10,7 +10,6 @@ from contracts.document import content_examples, load, operations, resolve
 from devices import wire as devices
 from identity import wire as identity
 from ledger import wire as ledger
-from partners.wire import CheckRequestBody
 from paygo.http import WireModel
 from payments import wire as payments
 
@@ -20,7 +19,6 @@ REQUESTS: dict[str, type[BaseModel]] = {
     "receiveCheckResult": identity.CheckResultBody,
     "registerDevice": devices.DeviceRegistration,
     "notifyPayment": payments.PaymentNotification,
-    "mockRequestCheck": CheckRequestBody,
 }
 ANSWERS: dict[str, type[BaseModel]] = {
     "openSession": identity.SessionBody,

@@ -57,7 +57,8 @@ def routes() -> dict[str, Route]:
 def _route(contract: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> Route:
     for reference in operation.get("parameters", []):
         parameter = contract["components"]["parameters"][reference["$ref"].rpartition("/")[2]]
-        path = path.replace(f"{{{parameter['name']}}}", str(parameter["example"]))
+        for name in (parameter["name"], f"{parameter['name']}+"):
+            path = path.replace(f"{{{name}}}", str(parameter["example"]))
     route = Route(
         operation=operation["operationId"],
         method=method.upper(),

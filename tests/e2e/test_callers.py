@@ -280,5 +280,7 @@ def test_no_session_opens_a_partners_route(world: World, operation: str) -> None
         assert refused(send_signed(world.stage, routes()[operation], session), operation).status in {401, 403}
 
 
-def test_the_mock_of_the_bureau_wants_an_api_key(stage: Stage) -> None:
-    assert refused(send(prepare(stage, routes()["mockRequestCheck"])), "mockRequestCheck").status == 403
+def test_the_mock_of_a_partner_wants_our_credential(stage: Stage) -> None:
+    answer = send(prepare(stage, routes()["mockPost"]))
+
+    assert (answer.status_code, answer.json()["title"]) == (401, "The credential is not known")
