@@ -3,12 +3,11 @@
 import json
 import os
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from bench.cloud import embedded_cloud
 from bench.figures import (
     CREATE_DEPLOYMENT,
     CREATE_REST_API,
@@ -20,7 +19,7 @@ from bench.figures import (
     Measurement,
     NotMeasured,
 )
-from bench.workshop import PYTHON, ROOT, RUNTIME, Workshop
+from bench.workshop import PYTHON, ROOT, Workshop
 from deploy.lock import working_folder
 from deploy.stack import stack_name
 
@@ -34,7 +33,7 @@ _CALL = re.compile(rf"rpc\.method=({'|'.join(LIMITED)})\b")
 
 def stack(workshop: Workshop) -> Iterator[Measurement]:
     """Deploy and destroy the branch `bench` twice; the second deploy is made with the provider's log on."""
-    with _embedded_cloud(workshop):
+    with embedded_cloud(workshop):
         try:
             _deploy(workshop, "destroy", "destroy what an earlier bench left")
             workshop.timed("build", ["./build.sh"], environment=_environment(workshop))
@@ -103,28 +102,3 @@ def _limited_calls(log: Path) -> Iterator[Measurement]:
             calls[call[1]] += 1
     for name, figure in LIMITED.items():
         yield Measurement(figure, (calls[name],))
-
-
-@contextmanager
-def _embedded_cloud(workshop: Workshop) -> Iterator[None]:
-    """Use the embedded cloud that runs, or start one and stop it afterwards."""
-    environment = _environment(workshop)
-
-    def cloud(command: str) -> int:
-        return subprocess.run(  # noqa: S603
-            [RUNTIME, "-m", "paygo_cloud", command],
-            cwd=ROOT / "local",
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            check=False,
-        ).returncode
-
-    was_running = cloud("status") == 0
-    if not was_running and cloud("start") != 0:
-        message = "The embedded cloud did not start; what it said is above."
-        raise NotMeasured(message)
-    try:
-        yield
-    finally:
-        if not was_running:
-            cloud("stop")

@@ -3,16 +3,36 @@
 import json
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from rich.console import Console
 
 from bench import suite
-from bench.__main__ import number, save, spread, table
-from bench.figures import BUILD, DEPLOY, FIGURES, LAYER, SECOND_PLAN, TESTS, Measurement, NotMeasured, NotRun
+from bench.__main__ import number, save, spread
+from bench.__main__ import table as shown
+from bench.figures import (
+    BUILD,
+    DEPLOY,
+    FIGURES,
+    LAYER,
+    SECOND_PLAN,
+    TESTS,
+    THROUGHPUT,
+    Measurement,
+    NotMeasured,
+    NotRun,
+)
 from bench.runtime import Function
 from bench.stack import _limited_calls
+from bench.throughput import Runs, milliseconds, payment, ratios
+from bench.throughput_handlers.bare import handler as bare_handler
 from bench.workshop import Workshop
+from paygo.storage import Table
+
+if TYPE_CHECKING:
+    from bench.line import Line
 
 
 @pytest.fixture
@@ -34,7 +54,7 @@ def test_a_figure_is_reached_up_to_its_limit(changes: int, is_reached: bool) -> 
 
 def test_every_row_says_what_was_measured_what_was_promised_and_whether_it_was_reached() -> None:
     printed = StringIO()
-    Console(file=printed, width=160).print(table([Measurement(BUILD, (6.0, 7.0, 8.0)), Measurement(LAYER, (11.52,))]))
+    Console(file=printed, width=160).print(shown([Measurement(BUILD, (6.0, 7.0, 8.0)), Measurement(LAYER, (11.52,))]))
 
     text = " ".join(printed.getvalue().split())
     assert "build from nothing, wheels cached 7 s 5 s not reached 6 .. 8, 3 runs" in text
@@ -131,3 +151,37 @@ def test_tests_that_were_never_timed_are_left_out_with_a_sentence(workshop: Work
 def test_a_command_that_fails_is_told_with_its_last_words(workshop: Workshop) -> None:
     with pytest.raises(NotMeasured, match=r"it failed with exit status 3 .*no such thing"):
         workshop.timed("it", ["bash", "-c", "echo no such thing; exit 3"])
+
+
+@pytest.mark.parametrize(("value", "is_reached"), [(0.89, False), (0.9, True), (1.1, True)])
+def test_where_more_is_better_a_figure_is_reached_from_its_limit_on(value: float, is_reached: bool) -> None:
+    assert Measurement(THROUGHPUT, (value,)).is_reached is is_reached
+
+
+def test_a_figure_that_must_be_large_says_so() -> None:
+    printed = StringIO()
+    Console(file=printed, width=200).print(shown([Measurement(THROUGHPUT, (0.95,))]))
+
+    assert "0.95 times at least 0.90 times reached" in " ".join(printed.getvalue().split())
+
+
+def test_each_round_is_compared_with_the_bare_handlers_round_beside_it() -> None:
+    ours, bare = (Runs(cast("Line", SimpleNamespace(handler=name))) for name in ("ours", "bare"))
+    ours.rates, bare.rates = [90.0, 220.0], [100.0, 200.0]
+
+    assert ratios(ours, bare) == (0.9, 1.1)
+
+
+def test_latencies_are_told_by_their_middle_and_their_worst_hundredth() -> None:
+    assert milliseconds([0.004] * 98 + [0.050] * 2) == "4 ms, p99 50 ms"
+
+
+def test_the_bare_handler_writes_each_event_once_and_reports_what_it_could_not_write(table: Table) -> None:
+    event = json.loads(payment().model_dump_json())
+    bodies = [json.dumps(event), json.dumps(event), "{}"]
+
+    answer = bare_handler({"Records": [{"messageId": str(n), "body": body} for n, body in enumerate(bodies)]}, None)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+    row = table.get(pk=f"PAYMENT#{event['data']['payment_id']}", sk="PAYMENT") or {}
+    assert (row["event_id"], row["amount"], row["currency"]) == (event["id"], 25_000, "KES")
