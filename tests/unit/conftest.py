@@ -20,6 +20,18 @@ SETTINGS = {
     "IDEMPOTENCY_TABLE": f"{STACK}-idempotency",
     "TOPIC_ARN": f"arn:aws:sns:us-east-1:123456789012:{STACK}",
     "PARTNER_SECRET_ARN": f"{STACK}/partners/partner",
+    "PARTNERS": json.dumps(
+        {
+            name: {
+                "url": f"https://{name}.example.org",
+                "secret_arn": f"{STACK}/outbound/{name}",
+                "calls_per_second": 1000,
+                "inbound_secret_arn": f"{STACK}/partners/{name}",
+            }
+            for name in ("identity-bureau", "bank", "crm", "mobile-money", "mobile-wallet")
+        }
+    ),
+    "PARTNER_CALLS_TABLE": f"{STACK}-partner-calls",
     "BUREAU_SECRET_ARN": f"{STACK}/bureau",
     "BUREAU_URL": "https://bureau.example.org/identity-bureau",
     "USER_POOL_ID": "us-east-1_example",
@@ -43,6 +55,7 @@ for endpoint in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
 
 import boto3  # noqa: E402 (moto and boto3 read the settings above when they are imported)
 import pytest  # noqa: E402
+from aws_lambda_powertools.utilities.circuit_breaker import base as circuit_breaker  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
 from paygo.secrets import secrets_provider  # noqa: E402
@@ -125,6 +138,19 @@ def sessions(aws: None) -> Table:
 def idempotency(aws: None) -> Table:
     """What happens once: idempotency keys and nonces."""
     return _create_table(SETTINGS["IDEMPOTENCY_TABLE"])
+
+
+@pytest.fixture
+def partner_calls(aws: None) -> Table:
+    """What the workers share about partners: circuits and rates; and our credential at each, which is `credential`."""
+    # What powertools counts in a process outlives a test.
+    for counts in (circuit_breaker._LOCAL_FAILURES, circuit_breaker._LOCAL_SUCCESSES):
+        counts.clear()
+    circuit_breaker._LAST_OBSERVED_STATE.clear()
+    secrets = boto3.client("secretsmanager")
+    for name in json.loads(SETTINGS["PARTNERS"]):
+        secrets.create_secret(Name=f"{STACK}/outbound/{name}", SecretString='{"credential": "credential"}')
+    return _create_table(SETTINGS["PARTNER_CALLS_TABLE"])
 
 
 type EventMaker = Callable[..., dict[str, Any]]
