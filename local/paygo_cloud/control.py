@@ -156,6 +156,7 @@ def _server_environment(home: Home, port: int, mqtt_port: int, root_key: tuple[s
         "MINISTACK_REGION": REGION,
         "DOCKER_HOST": "unix:///nonexistent",  # functions run in processes; a Docker daemon is not ours to touch
         "PAYGO_SERVER_LOCK": str(home.server_lock),
+        "PAYGO_KILL_POINTS": str(home.kill_points),
     }
 
 
@@ -241,4 +242,5 @@ def _reap(pid: int) -> None:
 def _clear(home: Home) -> None:
     for leftover in (home.description, home.credentials, home.ca):
         leftover.unlink(missing_ok=True)
-    shutil.rmtree(home.temporary, ignore_errors=True)
+    for folder in (home.temporary, home.kill_points):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -57,6 +57,11 @@ class Home:
         return self.path / "tmp"
 
     @property
+    def kill_points(self) -> Path:
+        """Where a plan of crashes is laid and what came of it is read; see `kill_points`."""
+        return self.path / "kill-points"
+
+    @property
     def ca(self) -> Path:
         """The authority that signed the MQTT listener's certificate."""
         return self.path / "ca.pem"

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from paygo_cloud import gaps, locks
+from paygo_cloud import gaps, kill_points, locks
 
 
 def main() -> None:
@@ -14,6 +14,7 @@ def main() -> None:
         sys.exit("Another embedded cloud already serves this working folder.")
     locks.sign(lock)
     gaps.install()
+    kill_points.install()
 
     from ministack import app
 
