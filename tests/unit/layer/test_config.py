@@ -1,6 +1,7 @@
+import boto3
 import pytest
 
-from paygo.config import MissingSetting, setting
+from paygo.config import CLIENT_CONFIG, MissingSetting, setting
 
 
 def test_a_setting_is_the_environment_variable_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,3 +18,17 @@ def test_an_absent_setting_says_where_to_add_it(monkeypatch: pytest.MonkeyPatch,
 
     with pytest.raises(MissingSetting, match=r"COLOUR is missing: list it in the function's entry"):
         setting("COLOUR")
+
+
+def test_calls_carry_a_user_agent_that_the_sdk_need_not_work_out_each_time() -> None:
+    client = boto3.client("dynamodb", config=CLIENT_CONFIG)
+    sent: list[bytes] = []
+    client.meta.events.register(
+        "before-send.dynamodb.*", lambda request, **_: sent.append(request.headers["User-Agent"])
+    )
+
+    client.list_tables()
+
+    (user_agent,) = sent
+    assert user_agent.split()[0] == b"paygo"
+    assert b"lang/" not in user_agent
