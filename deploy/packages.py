@@ -16,7 +16,7 @@ import tempfile
 import time
 import tomllib
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
@@ -48,6 +48,14 @@ NOT_SHIPPED = (
 )
 NOT_SOURCE = ("*.pyc", "*/tests/*", "*.md", "*/.*")
 
+# The service that plays partners has their contracts with it, as JSON: no function can read YAML.
+PLAYS_PARTNERS = "partners"
+_AS_JSON = """
+import json, sys, yaml
+texts = [json.dumps(yaml.safe_load(text), separators=(",", ":")) for text in json.load(sys.stdin)]
+json.dump(texts, sys.stdout)
+"""
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE = 0o100644 << 16
 
@@ -64,7 +72,7 @@ def build(root: Path, home: Path, target: str = "local", *, tell: bool = False) 
     folder = home / "build" / target
     folder.mkdir(parents=True, exist_ok=True)
     before = _manifest(folder)
-    sources = {name: service_files(root / "lambdas", name) for name in services(root)}
+    sources = {name: service_files(root, name) for name in services(root)}
     prints = {name: fingerprint(files) for name, files in sources.items()}
     prints[LAYER] = fingerprint(_layer_inputs(root), salt=target)
     current = {name: entry for name, entry in before.items() if _is_current(folder, entry, prints.get(name))}
@@ -88,8 +96,14 @@ def services(root: Path) -> list[str]:
     return sorted(path.parent.name for path in (root / "lambdas").glob("*/__init__.py"))
 
 
-def service_files(lambdas: Path, name: str) -> Files:
-    return dict(_files(lambdas, lambdas / name, NOT_SOURCE))
+def service_files(root: Path, name: str) -> Files:
+    """Everything in a service's zip; what is named JSON here and is YAML there is translated on its way."""
+    lambdas = root / "lambdas"
+    found = dict(_files(lambdas, lambdas / name, NOT_SOURCE))
+    if name == PLAYS_PARTNERS:
+        contracts = (root / "contracts" / "partners").glob("*/openapi.yaml")
+        found |= {f"{name}/contracts/{path.parent.name}.json": path for path in contracts}
+    return found
 
 
 def layer_files(root: Path, home: Path, target: str) -> Files:
@@ -105,12 +119,27 @@ def layer_files(root: Path, home: Path, target: str) -> Files:
 
 def write_zip(path: Path, files: Files) -> None:
     """Write a zip whose bytes depend on the files' names and contents and on nothing else."""
+    translated = as_json([file for name, file in files.items() if name.endswith(".json") and file.suffix == ".yaml"])
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
             info = zipfile.ZipInfo(name, _EPOCH)
             info.external_attr = _FILE_MODE
             info.create_system = 3  # Unix, whatever the machine
-            archive.writestr(info, files[name].read_bytes())
+            archive.writestr(info, translated.get(files[name]) or files[name].read_bytes())
+
+
+def as_json(paths: Sequence[Path]) -> dict[Path, bytes]:
+    """Translate YAML files in a Python of its own, since this module is run without any package."""
+    if not paths:
+        return {}
+    texts = json.dumps([path.read_text() for path in paths]).encode()
+    command = [sys.executable, "-I", "-c", _AS_JSON]
+    done = subprocess.run(command, input=texts, capture_output=True, check=False)  # noqa: S603
+    if done.returncode:
+        names = ", ".join(str(path) for path in paths)
+        msg = f"Not YAML that JSON can hold, one of {names}: {done.stderr.decode(errors='replace').strip()}"
+        raise BuildError(msg)
+    return {path: text.encode() for path, text in zip(paths, json.loads(done.stdout), strict=True)}
 
 
 def fingerprint(files: Files, salt: str = "") -> str:

@@ -1,25 +1,52 @@
 """The service's collaborators, made once in each environment."""
 
-import os
+import json
 from functools import cache
+from pathlib import Path
+from uuid import uuid4
 
-import boto3
+from partners.gateways.callbacks import QueueOfCallbacks, SignedCalls
+from partners.model.contract import Contract
+from partners.repository import BucketOfOverrides, TableOfRequests
+from partners.usecases.mock import Partner, Theatre
+from paygo.composition import own_table, s3, sqs
+from paygo.config import setting
+from paygo.partners import PartnerAccess, partner_settings
+from paygo.secrets import read_secret
+from paygo.security import PartnerKeys, partner_keys
 
-from partners.gateways import AnswerQueue, SignedCallback
-from paygo.config import CLIENT_CONFIG, setting
-
-ANSWER_DELAY_SECONDS = "2"
-"""Long enough that an asker sees its question undecided, short enough to wait for."""
+CONTRACTS = Path(__file__).parent / "contracts"
+"""The partners' contracts as JSON; the build puts them into the service's zip."""
 
 
 @cache
-def answers() -> AnswerQueue:
-    """Return the queue of answers."""
-    delay = int(os.environ.get("ANSWER_DELAY_SECONDS", ANSWER_DELAY_SECONDS))
-    return AnswerQueue(boto3.client("sqs", config=CLIENT_CONFIG), setting("ANSWERS_QUEUE_URL"), delay)
+def theatre() -> Theatre:
+    """Return all that partners are played with."""
+    return Theatre(
+        overrides=BucketOfOverrides(s3(), setting("MOCKS_BUCKET")),
+        requests=TableOfRequests(own_table()),
+        callbacks=QueueOfCallbacks(sqs(), setting("CALLBACKS_QUEUE_URL")),
+        api_url=setting("API_URL"),
+        new_id=lambda: str(uuid4()),
+    )
 
 
 @cache
-def asker() -> SignedCallback:
-    """Return the platform's API."""
-    return SignedCallback(setting("BUREAU_SECRET_ARN"))
+def partner(name: str) -> Partner | None:
+    """Return a partner to play, if the stack has one of this name."""
+    settings = partner_settings().get(name)
+    if settings is None:
+        return None
+    file = CONTRACTS / f"{name}.json"
+    contract = Contract(json.loads(file.read_bytes())) if file.exists() else None
+    return Partner(name, contract, lambda: read_secret(settings.secret_arn, PartnerAccess).credential)
+
+
+@cache
+def platform() -> SignedCalls:
+    """Return the platform's API as partners call it."""
+    return SignedCalls(_inbound_keys)
+
+
+def _inbound_keys(name: str) -> PartnerKeys:
+    return partner_keys(partner_settings()[name].inbound_secret_arn)

@@ -63,7 +63,7 @@ def test_a_zip_has_the_same_bytes_from_any_folder_at_any_time(tmp_path: Path) ->
                 os.utime(path, (1, 1))
                 path.chmod(0o600)
         archive = tmp_path / f"{len(archives)}.zip"
-        write_zip(archive, service_files(root / "lambdas", "identity"))
+        write_zip(archive, service_files(root, "identity"))
         archives.append(archive.read_bytes())
 
     assert archives[0] == archives[1]
@@ -73,7 +73,7 @@ def test_a_services_zip_holds_its_package_and_nothing_else(tmp_path: Path) -> No
     root = source_tree(tmp_path)
     archive = tmp_path / "identity.zip"
 
-    write_zip(archive, service_files(root / "lambdas", "identity"))
+    write_zip(archive, service_files(root, "identity"))
 
     assert zipfile.ZipFile(archive).namelist() == [
         "identity/__init__.py",
@@ -142,6 +142,52 @@ def test_a_package_that_outgrew_its_limit_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BuildError, match="identity has"):
         build(root, tmp_path / "home")
+
+
+def with_contract(root: Path, text: str) -> Path:
+    (root / "lambdas" / "partners").mkdir(parents=True)
+    (root / "lambdas" / "partners" / "__init__.py").write_text("")
+    contract = root / "contracts" / "partners" / "bank" / "openapi.yaml"
+    contract.parent.mkdir(parents=True)
+    contract.write_text(text)
+    return root
+
+
+def test_the_service_that_plays_partners_has_their_contracts_as_json(tmp_path: Path) -> None:
+    archives = []
+    for place in ("here", "there"):
+        root = with_contract(tmp_path / place, 'openapi: 3.1.0\ninfo: {title: "Bank", version: &one "1"}\nlast: *one\n')
+        write_zip(tmp_path / place / "partners.zip", service_files(root, "partners"))
+        archives.append((tmp_path / place / "partners.zip").read_bytes())
+
+    archive = zipfile.ZipFile(tmp_path / "here" / "partners.zip")
+    assert archive.namelist() == ["partners/__init__.py", "partners/contracts/bank.json"]
+    expected = b'{"openapi":"3.1.0","info":{"title":"Bank","version":"1"},"last":"1"}'
+    assert archive.read("partners/contracts/bank.json") == expected
+    assert archives[0] == archives[1]
+
+
+def test_other_services_have_no_contracts(tmp_path: Path) -> None:
+    root = source_tree(with_contract(tmp_path, "openapi: 3.1.0"))
+
+    assert not [name for name in service_files(root, "identity") if "contracts" in name]
+
+
+def test_a_changed_contract_changes_the_fingerprint(tmp_path: Path) -> None:
+    root = with_contract(tmp_path, "openapi: 3.1.0")
+    before = fingerprint(service_files(root, "partners"))
+
+    (root / "contracts" / "partners" / "bank" / "openapi.yaml").write_text("openapi: 3.1.1")
+
+    assert fingerprint(service_files(root, "partners")) != before
+
+
+@pytest.mark.parametrize("text", ["openapi: [", "at: 2026-11-21"])
+def test_a_contract_that_json_cannot_hold_is_named(tmp_path: Path, text: str) -> None:
+    root = with_contract(tmp_path, text)
+
+    with pytest.raises(BuildError, match=r"contracts/partners/bank/openapi\.yaml"):
+        write_zip(tmp_path / "partners.zip", service_files(root, "partners"))
 
 
 def test_a_changed_name_changes_the_fingerprint(tmp_path: Path) -> None:

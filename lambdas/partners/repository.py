@@ -1,0 +1,76 @@
+"""What tests chose, in a bucket, and what was asked, in a table."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from partners.model.contract import Request
+from partners.usecases.mock import Played, Stored
+from paygo.storage import Table, sortable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+REMEMBERED = timedelta(days=1)
+"""How long a request is kept, and how far a sequence has come."""
+
+CREDENTIALS = frozenset({"authorization", "cookie", "x-api-key"})
+LONGEST_BODY = 100_000
+"""Characters of a body that are kept: an item may have 400 kB."""
+
+
+class BucketOfOverrides:
+    """Overrides as objects whose keys are those of `partners.usecases.mock.override_keys`."""
+
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def find(self, keys: Iterable[str]) -> Stored | None:
+        """Return the first that exists."""
+        for key in keys:
+            try:
+                found = self._client.get_object(Bucket=self._bucket, Key=key)
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "NoSuchKey":
+                    continue
+                raise
+            version = f"{found['ETag']}{found['LastModified'].isoformat()}"
+            return Stored(key, version, found["Body"].read().decode())
+        return None
+
+
+class TableOfRequests:
+    """Requests as items `REQUESTS#<partner>`, and how far sequences have come."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def position(self, sequence: str) -> int:
+        """Return how many requests a sequence has answered, and count this one."""
+        return int(self._table.add({"pk": f"SEQUENCE#{sequence}", "sk": "POSITION"}, {"requests": 1})["requests"]) - 1
+
+    def record(self, partner: str, request: Request, played: Played | None, now: datetime) -> None:
+        """Keep a request and what it was answered, without the credential that it showed."""
+        self._table.put(
+            {
+                "pk": f"REQUESTS#{partner}",
+                "sk": f"{sortable(now)}#{uuid4()}",
+                "method": request.method,
+                "route": request.route,
+                "query": dict(request.query),
+                "headers": _without_credentials(request.headers),
+                "body": request.text[:LONGEST_BODY],
+                "status": played.answer.status if played else 404,
+                "override": played.override if played else None,
+                "received_at": sortable(now),
+                "expires_at": int((now + REMEMBERED).timestamp()),
+            }
+        )
+
+
+def _without_credentials(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in CREDENTIALS}

@@ -1,0 +1,1 @@
+"""What the service does for partners, and in their place."""
