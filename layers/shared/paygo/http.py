@@ -106,8 +106,13 @@ def parse[Model: BaseModel](event: "APIGatewayProxyEvent", model: type[Model]) -
 
 def paging(event: "APIGatewayProxyEvent") -> Paging:
     """Return the page that the query string asks for."""
+    return query(event, Paging)
+
+
+def query[Model: BaseModel](event: "APIGatewayProxyEvent", model: type[Model]) -> Model:
+    """Return the query string as `model`; raise the problem that names each wrong place."""
     try:
-        return Paging.model_validate(event.query_string_parameters)
+        return model.model_validate(event.query_string_parameters)
     except ValidationError as error:
         raise _invalid(error) from error
 

@@ -1,0 +1,1 @@
+"""Operations: dead letters, error reports, and telling the people who mend them."""

@@ -1,0 +1,1 @@
+"""Entry points: each parses, calls one use case and answers."""

@@ -1,0 +1,22 @@
+"""Shows every minute how many dead letters are open: an alarm goes on ringing until the last one is closed."""
+
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+
+from operations import composition
+from operations.usecases import show_open
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+LETTERS = composition.letters()
+GAUGE = composition.gauge()
+
+logger = Logger()
+
+
+def handler(_event: dict[str, Any], _context: "LambdaContext") -> None:
+    """Count the open letters of every queue."""
+    counts = show_open(LETTERS, GAUGE)
+    logger.info("Counted", open_letters=sum(counts.values()), queues=len(counts))
