@@ -5,14 +5,19 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from paygo.attempts import Attempts
 from paygo.config import CLIENT_CONFIG, setting
 from paygo.http import idempotency_store
+from paygo.payloads import Payloads
+from paygo.queues import Queue
 from paygo.storage import Table
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
 
 
 @cache
@@ -56,6 +61,36 @@ def handled_events() -> "DynamoDBPersistenceLayer":
 def sns() -> "SNSClient":
     """Return the client that publishes events."""
     return boto3.client("sns", config=CLIENT_CONFIG)
+
+
+@cache
+def sqs() -> "SQSClient":
+    """Return the client of queues."""
+    return boto3.client("sqs", config=CLIENT_CONFIG)
+
+
+@cache
+def s3() -> "S3Client":
+    """Return the client of buckets."""
+    return boto3.client("s3", config=CLIENT_CONFIG)
+
+
+@cache
+def own_queue() -> Queue:
+    """Return the queue that the function consumes, with the dead-letter queue behind it."""
+    return Queue(sqs(), setting("QUEUE_URL"), setting("DEAD_QUEUE_URL"))
+
+
+@cache
+def attempts() -> Attempts:
+    """Return where it is kept why messages of the function's queue could not be handled."""
+    return Attempts(Table(setting("ATTEMPTS_TABLE"), dynamodb()), own_queue().name)
+
+
+@cache
+def payloads() -> Payloads:
+    """Return where the data of events is that are too large to be published."""
+    return Payloads(s3(), setting("PAYLOADS_BUCKET"))
 
 
 def source() -> str:

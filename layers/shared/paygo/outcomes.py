@@ -11,7 +11,7 @@ class NotReady(Exception):
     reason
         What is waited for; it is logged and kept beside the message, so it names no person.
     retry_in
-        When to come back; left out, each time later than the time before.
+        How long to wait, as it is; left out, each time longer than the time before, in the stack's own scale.
     """
 
     def __init__(self, reason: str, retry_in: timedelta | None = None) -> None:

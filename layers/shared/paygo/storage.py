@@ -5,7 +5,7 @@ import binascii
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -101,16 +101,39 @@ class Table:
         key: Mapping[str, str],
         changes: Item,
         condition: ConditionBase | None = None,
+        *,
+        remove: Sequence[str] = (),
     ) -> None:
-        """Set attributes of an item; raise `ConditionFailed` when the condition does not hold."""
-        self._write("update_item", self.updating(key, changes, condition)["Update"])
+        """Set and remove attributes of an item; raise `ConditionFailed` when the condition does not hold."""
+        self._write("update_item", self.updating(key, changes, condition, remove=remove)["Update"])
+
+    def add(self, key: Mapping[str, str], amounts: Mapping[str, int]) -> dict[str, Any]:
+        """Add to numbers of an item, where what is absent counts as 0, and return them as they are now."""
+        names = {f"#a{place}": name for place, name in enumerate(amounts)}
+        request: Write = {
+            "TableName": self.name,
+            "Key": to_attributes(key),
+            "UpdateExpression": "ADD " + ", ".join(f"{name} :{name[1:]}" for name in names),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": {f":a{place}": _serialize(by) for place, by in enumerate(amounts.values())},
+            "ReturnValues": "UPDATED_NEW",
+        }
+        return from_attributes(_outlast(lambda: self._client.update_item(**request))["Attributes"])
 
     def putting(self, item: Item, condition: ConditionBase | None = None) -> Write:
         """Return a put as a part of a transaction."""
         return {"Put": {"TableName": self.name, "Item": to_attributes(item)} | _condition(condition)}
 
-    def updating(self, key: Mapping[str, str], changes: Item, condition: ConditionBase | None = None) -> Write:
+    def updating(
+        self,
+        key: Mapping[str, str],
+        changes: Item,
+        condition: ConditionBase | None = None,
+        *,
+        remove: Sequence[str] = (),
+    ) -> Write:
         """Return an update as a part of a transaction."""
+        removals = {f"#r{place}": name for place, name in enumerate(remove)}
         names = {f"#s{place}": name for place, name in enumerate(changes)}
         values = {f":s{place}": _serialize(value) for place, value in enumerate(changes.values())}
         assignments = ", ".join(f"#s{place} = :s{place}" for place in range(len(changes)))
@@ -120,8 +143,8 @@ class Table:
             | {
                 "TableName": self.name,
                 "Key": to_attributes(key),
-                "UpdateExpression": f"SET {assignments}",
-                "ExpressionAttributeNames": conditional.get("ExpressionAttributeNames", {}) | names,
+                "UpdateExpression": f"SET {assignments}" + (f" REMOVE {', '.join(removals)}" if removals else ""),
+                "ExpressionAttributeNames": conditional.get("ExpressionAttributeNames", {}) | names | removals,
                 "ExpressionAttributeValues": conditional.get("ExpressionAttributeValues", {}) | values,
             }
         }
@@ -190,6 +213,37 @@ class Table:
             _cursor(from_attributes(last)["sk"]) if last else None,
         )
 
+    def query_index(self, index: str, key: ConditionBase) -> Iterator[dict[str, Any]]:
+        """Return the items of an index as it was a moment ago: one that was changed since may be missing or old."""
+        expression = _expression(key, is_key=True)
+        return self._pages(
+            "query",
+            {
+                "IndexName": index,
+                "KeyConditionExpression": expression["expression"],
+                "ExpressionAttributeNames": expression["names"],
+                "ExpressionAttributeValues": expression["values"],
+            },
+        )
+
+    def scan(self, condition: ConditionBase, *, after: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
+        """Return the items of the whole table for which the condition holds, from behind the key `after` on."""
+        expression = _expression(condition)
+        return self._pages(
+            "scan",
+            {
+                "FilterExpression": expression["expression"],
+                "ExpressionAttributeNames": expression["names"],
+                "ExpressionAttributeValues": expression["values"],
+                "ConsistentRead": True,
+            }
+            | ({"ExclusiveStartKey": to_attributes(after)} if after else {}),
+        )
+
+    def _pages(self, operation: Literal["query", "scan"], request: Write) -> Iterator[dict[str, Any]]:
+        for page in self._client.get_paginator(operation).paginate(TableName=self.name, **request):
+            yield from map(from_attributes, page["Items"])
+
     def _write(self, operation: Literal["put_item", "update_item"], request: Write) -> None:
         try:
             _outlast(lambda: getattr(self._client, operation)(**request))
@@ -199,7 +253,7 @@ class Table:
             raise ConditionFailed(str(error)) from error
 
 
-def _outlast(write: Callable[[], None]) -> None:
+def _outlast[Written](write: Callable[[], Written]) -> Written:
     # A transaction under way on the same item refuses a write without judging its conditions; the SDK does not retry.
     for pause in CONFLICT_PAUSES:
         try:
