@@ -1,6 +1,6 @@
 """A rate that all workers keep together: slots in time, each given once.
 
-The generic cell rate algorithm over one DynamoDB item, which holds when the next slot is free. Slots are evenly spaced, so
+The generic cell rate algorithm over one DynamoDB item, which holds when the next slot is free. Slots are evenly spaced:
 the rate is kept in every second and not on average. See https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm.
 """
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-import boto3
 import pytest
 from moto.dynamodb.models import DynamoDBBackend
 
+from paygo.composition import dynamodb
 from paygo.rates import Bucket, NoSlot, microseconds
 from paygo.storage import Table
 
@@ -33,8 +33,7 @@ def clock() -> Clock:
 @pytest.fixture
 def bucket(partner_calls: Table, clock: Clock) -> Callable[[float], Bucket]:
     """Make a worker's view of the one bucket."""
-    client = boto3.client("dynamodb")
-    return lambda per_second: Bucket(client, partner_calls.name, "BUCKET#crm", per_second, clock)
+    return lambda per_second: Bucket(dynamodb(), partner_calls.name, "BUCKET#crm", per_second, clock)
 
 
 @pytest.fixture
@@ -99,8 +98,7 @@ def test_a_rate_below_one_a_second_is_kept(bucket: Callable[[float], Bucket]) ->
 def test_a_worker_that_another_overtakes_when_starting_anew_follows_it(
     partner_calls: Table, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = boto3.client("dynamodb")
-    first, second = (Bucket(client, partner_calls.name, "BUCKET#crm", 10, clock) for _ in range(2))
+    first, second = (Bucket(dynamodb(), partner_calls.name, "BUCKET#crm", 10, clock) for _ in range(2))
     start_anew = first._start_anew
 
     def overtaken(now: int) -> bool:
@@ -114,7 +112,6 @@ def test_a_worker_that_another_overtakes_when_starting_anew_follows_it(
 
 @pytest.mark.usefixtures("atomic")
 def test_workers_at_once_never_exceed_the_rate(partner_calls: Table) -> None:
-    client = boto3.client("dynamodb")
 
     def work(_: int) -> list[int]:
         read: list[int] = []
@@ -123,7 +120,7 @@ def test_workers_at_once_never_exceed_the_rate(partner_calls: Table) -> None:
             read.append(microseconds())
             return read[-1]
 
-        worker = Bucket(client, partner_calls.name, "BUCKET#crm", 200, clock)
+        worker = Bucket(dynamodb(), partner_calls.name, "BUCKET#crm", 200, clock)
         return [
             wait // timedelta(microseconds=1) + read[-1]
             for wait in (worker.reserve(timedelta(seconds=30)) for _ in range(10))
@@ -137,7 +134,5 @@ def test_workers_at_once_never_exceed_the_rate(partner_calls: Table) -> None:
 
 
 def test_an_error_that_is_no_lost_race_is_raised(clock: Clock) -> None:
-    client = boto3.client("dynamodb")
-
-    with pytest.raises(client.exceptions.ResourceNotFoundException):
-        Bucket(client, "no-such-table", "BUCKET#crm", 10, clock).reserve(timedelta(seconds=1))
+    with pytest.raises(dynamodb().exceptions.ResourceNotFoundException):
+        Bucket(dynamodb(), "no-such-table", "BUCKET#crm", 10, clock).reserve(timedelta(seconds=1))
