@@ -19,7 +19,7 @@ CLOUD := local/.venv/bin/python -m paygo_cloud
 WORKERS ?= 2
 
 # What deploy and destroy are told; a branch name may hold anything, so it travels in the environment.
-export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER
+export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS
 
 .PHONY: help demo test unit lint build deploy destroy status unlock start stop bench docs clean
 

@@ -34,6 +34,9 @@ def up(
     ttl: Annotated[str, typer.Option(envvar="TTL", help="how long the stack may live: 8h, 7d, never")] = "",
     architecture: Annotated[str, typer.Option(envvar="ARCHITECTURE", help="arm64 (or as before), x86_64")] = "",
     mail_sender: Annotated[str, typer.Option(envvar="MAIL_SENDER", help="the address e-mails come from")] = "",
+    alarm_address: Annotated[str, typer.Option(envvar="ALARM_ADDRESS", help="the address alarms are mailed to")] = "",
+    delay_scale: Annotated[str, typer.Option(envvar="DELAY_SCALE", help="what delays are multiplied by, as 0.01")] = "",
+    partner_urls: Annotated[str, typer.Option(envvar="PARTNER_URLS", help='as {"bank": "https://..."}')] = "",
 ) -> None:
     """Bring a stack up, or up to date."""
     run.up(
@@ -45,6 +48,9 @@ def up(
             ttl=ttl or None,
             architecture=architecture or None,
             mail_sender=mail_sender or None,
+            alarm_address=alarm_address or None,
+            delay_scale=run.scale(delay_scale) if delay_scale else None,
+            partner_urls=run.addresses(partner_urls) if partner_urls else None,
         )
     )
 

@@ -37,10 +37,42 @@ class Wish:
     ttl: str | None = None
     architecture: str | None = None
     mail_sender: str | None = None
+    alarm_address: str | None = None
+    delay_scale: float | None = None
+    partner_urls: Mapping[str, str] | None = None
 
     @property
     def stack(self) -> str:
         return names.stack_name(self.branch)
+
+
+def scale(text: str) -> float:
+    """Read what a stack's delays are multiplied by.
+
+    >>> scale("0.01")
+    0.01
+    """
+    try:
+        return float(text)
+    except ValueError:
+        msg = f"DELAY_SCALE is a number, as 0.01: not '{text}'."
+        raise ValueError(msg) from None
+
+
+def addresses(text: str) -> dict[str, str]:
+    """Read where third parties are reached, by name.
+
+    >>> addresses('{"bank": "https://bank.example.org"}')
+    {'bank': 'https://bank.example.org'}
+    """
+    try:
+        read = json.loads(text)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict) or not all(isinstance(url, str) for url in read.values()):
+        msg = 'PARTNER_URLS is JSON that names addresses, as {"bank": "https://bank.example.org"}.'
+        raise ValueError(msg)
+    return read
 
 
 def up(wish: Wish) -> dict[str, Any]:
@@ -281,8 +313,18 @@ def _variables(
         "artefacts": {name: entry["key"] for name, entry in manifest.items()},
         "architecture": _own_architecture() if cloud.embedded else architecture,
         "mail_sender": sender,
+        "alarm_address": wish.alarm_address or state.output("alarm_address") or sender,
+        "delay_scale": _kept(wish.delay_scale, state.output("delay_scale"), 1, fits=stage == "development"),
+        "partner_urls": _kept(wish.partner_urls, state.output("partner_urls"), {}, fits=stage != "development"),
         "embedded": {"endpoint_url": cloud.endpoint_url} if cloud.embedded else None,
     }
+
+
+def _kept(wished: Any, before: Any, otherwise: Any, *, fits: bool) -> Any:
+    """Take what is asked for, else what the stack has, unless its stage now has no use for that."""
+    if wished is not None:
+        return wished
+    return before if fits and before is not None else otherwise
 
 
 def _access(cloud: Target, state: State) -> dict[str, Any]:

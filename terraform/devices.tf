@@ -5,6 +5,8 @@ module "devices" {
   stack  = local.stack
   name   = "devices"
   code   = local.code["devices"]
+
+  messaging = local.messaging
   environment = merge(local.environment, {
     TABLE     = module.devices_table.name
     TOPIC_ARN = module.devices_topic.arn
@@ -28,7 +30,7 @@ module "devices" {
       )
     }
     verify-provisioning = {
-      called_by  = { "iot.amazonaws.com" = module.iot.template_arn }
+      asked_by   = { "iot.amazonaws.com" = module.iot.template_arn }
       statements = module.devices_table.statements.own
       timeout    = 5 # AWS IoT waits five seconds
       memory     = 1024
@@ -46,9 +48,10 @@ module "devices" {
     }
     publish-outbox = {
       publishes = { stream_arn = module.devices_table.stream_arn }
+      every     = local.sweep
+      timeout   = 60
       statements = concat(
-        module.devices_table.statements.stream,
-        module.devices_table.statements.mark,
+        module.devices_table.statements.outbox,
         module.devices_topic.statements.publish,
       )
     }
@@ -60,6 +63,8 @@ module "devices_table" {
   stack  = local.stack
   name   = "devices"
   stream = "NEW_IMAGE"
+
+  indexes = local.outbox_index
 }
 
 module "devices_topic" {

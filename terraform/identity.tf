@@ -5,6 +5,8 @@ module "identity" {
   stack  = local.stack
   name   = "identity"
   code   = local.code["identity"]
+
+  messaging = local.messaging
   environment = merge(local.environment, {
     TABLE          = module.identity_table.name
     TOPIC_ARN      = module.identity_topic.arn
@@ -42,17 +44,16 @@ module "identity" {
         topic_arn = module.identity_topic.arn
         types     = ["identity.registration-submitted.v1"]
       }
-      environment = {
-        BUREAU_URL        = coalesce(var.bureau_url, "${module.api.url}/mocks/identity-bureau")
-        BUREAU_SECRET_ARN = aws_secretsmanager_secret.bureau.arn
-      }
-      statements = concat(module.identity_table.statements.own, local.read_bureau_secret)
+      environment = local.calling["identity-bureau"].environment
+      statements  = concat(module.identity_table.statements.own, local.calling["identity-bureau"].statements)
+      timeout     = 30
     }
     publish-outbox = {
       publishes = { stream_arn = module.identity_table.stream_arn }
+      every     = local.sweep
+      timeout   = 60
       statements = concat(
-        module.identity_table.statements.stream,
-        module.identity_table.statements.mark,
+        module.identity_table.statements.outbox,
         module.identity_topic.statements.publish,
       )
     }
@@ -64,6 +65,8 @@ module "identity_table" {
   stack  = local.stack
   name   = "identity"
   stream = "NEW_IMAGE"
+
+  indexes = local.outbox_index
 }
 
 module "sessions_table" {
@@ -115,38 +118,4 @@ locals {
     actions   = ["cognito-idp:AdminDeleteUser"]
     resources = [module.user_pool.arn]
   }]
-
-  read_bureau_secret = [{
-    actions   = ["secretsmanager:GetSecretValue"]
-    resources = ["arn:${local.stack.partition}:secretsmanager:${var.region}:${local.stack.account_id}:secret:${local.bureau_secret}-??????"]
-  }]
-}
-
-# What the platform itself shows the identity bureau. For the mock it is a key of the mock's routes; in production an
-# operator writes what the bureau has given.
-locals {
-  bureau_secret = "${var.stack}/bureau"
-  bureau_key    = { for name, key in aws_api_gateway_api_key.bureau : name => key.id }
-}
-
-resource "aws_secretsmanager_secret" "bureau" {
-  # checkov:skip=CKV_AWS_149: a key of our own is not shared by an account's stacks yet; Secrets Manager's own key encrypts
-  # checkov:skip=CKV2_AWS_57: the bureau decides when its key changes
-  name                    = local.bureau_secret
-  description             = "What the platform shows the identity bureau."
-  recovery_window_in_days = local.stack.development ? 0 : 30
-}
-
-resource "aws_api_gateway_api_key" "bureau" {
-  for_each = var.stage == "production" ? toset([]) : toset(["bureau"])
-
-  name        = "${var.stack}-bureau"
-  description = "Sent by the platform to the mock of the identity bureau."
-}
-
-resource "aws_secretsmanager_secret_version" "bureau" {
-  for_each = aws_api_gateway_api_key.bureau
-
-  secret_id     = aws_secretsmanager_secret.bureau.id
-  secret_string = jsonencode({ api_key = each.value.value })
 }

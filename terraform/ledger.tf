@@ -5,6 +5,8 @@ module "ledger" {
   stack  = local.stack
   name   = "ledger"
   code   = local.code["ledger"]
+
+  messaging = local.messaging
   environment = merge(local.environment, {
     TABLE     = module.ledger_table.name
     TOPIC_ARN = module.ledger_topic.arn
@@ -31,9 +33,10 @@ module "ledger" {
     }
     publish-outbox = {
       publishes = { stream_arn = module.ledger_table.stream_arn }
+      every     = local.sweep
+      timeout   = 60
       statements = concat(
-        module.ledger_table.statements.stream,
-        module.ledger_table.statements.mark,
+        module.ledger_table.statements.outbox,
         module.ledger_topic.statements.publish,
       )
     }
@@ -45,6 +48,8 @@ module "ledger_table" {
   stack  = local.stack
   name   = "ledger"
   stream = "NEW_IMAGE"
+
+  indexes = local.outbox_index
 }
 
 module "ledger_topic" {

@@ -15,7 +15,8 @@ terraform {
 }
 
 provider "aws" {
-  region = var.region
+  region            = var.region
+  s3_use_path_style = var.embedded != null
 
   default_tags {
     tags = {
@@ -44,11 +45,15 @@ locals {
     region      = var.region
     account_id  = data.aws_caller_identity.current.account_id
     partition   = data.aws_partition.current.partition
+    delay_scale = var.delay_scale
+    alarms      = "arn:${data.aws_partition.current.partition}:sns:${var.region}:${data.aws_caller_identity.current.account_id}:${var.stack}-alarms"
     queue_urls  = "${coalesce(one(var.embedded[*].endpoint_url), "https://sqs.${var.region}.${data.aws_partition.current.dns_suffix}")}/${data.aws_caller_identity.current.account_id}"
   }
 
+  services = ["identity", "devices", "payments", "ledger", "notifications", "partners", "operations"]
+
   code = {
-    for service in ["identity", "devices", "payments", "ledger", "notifications", "partners"] : service => {
+    for service in local.services : service => {
       bucket       = var.artefact_bucket
       key          = var.artefacts[service]
       layer_arn    = aws_lambda_layer_version.shared.arn
@@ -60,6 +65,7 @@ locals {
     STACK                        = var.stack
     STAGE                        = var.stage
     LOG_LEVEL                    = "INFO"
+    DELAY_SCALE                  = tostring(var.delay_scale)
     POWERTOOLS_METRICS_NAMESPACE = "Paygo"
     API_URL                      = module.api.url
   }

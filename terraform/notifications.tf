@@ -5,6 +5,8 @@ module "notifications" {
   stack  = local.stack
   name   = "notifications"
   code   = local.code["notifications"]
+
+  messaging = local.messaging
   environment = merge(local.environment, {
     TABLE       = module.notifications_table.name
     MAIL_SENDER = var.mail_sender

@@ -13,6 +13,13 @@ output "access" {
     mqtt                  = { host = data.aws_iot_endpoint.data.endpoint_address, port = 8883 }
     provisioning_template = module.iot.template
     partners              = { for name, partner in module.partner : name => { secret_arn = partner.secret_arn } }
+    outbound              = { for name, partner in module.called_partner : name => { secret_arn = partner.secret_arn, url = local.partner_facts[name].url } }
+    mocks                 = one([for name in local.mocks : { bucket = module.mocks_bucket[name].name, table = module.mocks_table[name].name }])
+    alarms_topic_arn      = aws_sns_topic.alarms.arn
+    alarm_address         = var.alarm_address
+    webhook_secret_arn    = aws_secretsmanager_secret.webhook.arn
+    delay_scale           = var.delay_scale
+    queues                = { for name, full in local.failing : name => { holds = local.failures[name], queue_url = "${local.stack.queue_urls}/${full}", dead_queue_url = "${local.stack.queue_urls}/${full}-dead" } }
     claim_secret_arn      = module.iot.claim_secret_arn
     mail_sender           = var.mail_sender
     endpoint_url          = one(var.embedded[*].endpoint_url)
@@ -37,4 +44,19 @@ output "stage" {
 output "architecture" {
   description = "Which processors the functions run on; the next deploy keeps it."
   value       = var.architecture
+}
+
+output "alarm_address" {
+  description = "Where alarms are mailed to; the next deploy keeps it."
+  value       = var.alarm_address
+}
+
+output "delay_scale" {
+  description = "By how much delays are multiplied; the next deploy keeps it."
+  value       = var.delay_scale
+}
+
+output "partner_urls" {
+  description = "Where third parties themselves are reached; the next deploy keeps it."
+  value       = var.partner_urls
 }

@@ -1,10 +1,12 @@
-# What providers notify, matched to the devices it pays for.
+# What households are asked for and what providers notify, matched to the devices it pays for.
 
 module "payments" {
   source = "./modules/service"
   stack  = local.stack
   name   = "payments"
   code   = local.code["payments"]
+
+  messaging = local.messaging
   environment = merge(local.environment, {
     TABLE     = module.payments_table.name
     TOPIC_ARN = module.payments_topic.arn
@@ -15,6 +17,31 @@ module "payments" {
       environment = local.for_partner["mobile-money"].environment
       statements  = concat(module.payments_table.statements.own, local.for_partner["mobile-money"].statements)
     }
+    notifications = {
+      environment = merge(local.once.environment, { PARTNERS = local.calling["providers"].environment.PARTNERS })
+      statements = concat(
+        module.payments_table.statements.own,
+        local.once.statements,
+        flatten([for name in local.providers : module.partner[name].statements.read]),
+      )
+    }
+    payment-requests = {
+      environment = merge(
+        local.for_households.environment,
+        local.once.environment,
+        { PARTNERS = local.calling["providers"].environment.PARTNERS },
+      )
+      statements = concat(module.payments_table.statements.own, local.for_households.statements, local.once.statements)
+    }
+    request-payments = {
+      consumes = {
+        topic_arn = module.payments_topic.arn
+        types     = ["payments.payment-requested.v1"]
+      }
+      environment = local.calling["providers"].environment
+      statements  = concat(module.payments_table.statements.own, local.calling["providers"].statements)
+      timeout     = 30
+    }
     track-devices = {
       consumes = {
         topic_arn = module.devices_topic.arn
@@ -24,9 +51,10 @@ module "payments" {
     }
     publish-outbox = {
       publishes = { stream_arn = module.payments_table.stream_arn }
+      every     = local.sweep
+      timeout   = 60
       statements = concat(
-        module.payments_table.statements.stream,
-        module.payments_table.statements.mark,
+        module.payments_table.statements.outbox,
         module.payments_topic.statements.publish,
       )
     }
@@ -38,6 +66,8 @@ module "payments_table" {
   stack  = local.stack
   name   = "payments"
   stream = "NEW_IMAGE"
+
+  indexes = local.outbox_index
 }
 
 module "payments_topic" {

@@ -1,4 +1,4 @@
-# What the services share: the layer with the `paygo` package, and the table of things that happen once.
+# What the services share: the layer with the `paygo` package, the table of things that happen once, and what messages need.
 
 resource "aws_lambda_layer_version" "shared" {
   layer_name               = "${var.stack}-shared"
@@ -17,7 +17,40 @@ module "idempotency_table" {
   key    = ["pk"]
 }
 
+# What each failed try to handle a message said.
+module "attempts_table" {
+  source = "./modules/table"
+  stack  = local.stack
+  name   = "attempts"
+}
+
+# Events too large for a message, which then says where they are.
+module "payloads_bucket" {
+  source = "./modules/bucket"
+  stack  = local.stack
+  name   = "payloads"
+  days   = 30
+}
+
 locals {
+  messaging = {
+    consumer = {
+      environment = {
+        ATTEMPTS_TABLE  = module.attempts_table.name
+        PAYLOADS_BUCKET = module.payloads_bucket.name
+      }
+      statements = concat(module.attempts_table.statements.add, module.payloads_bucket.statements.read)
+    }
+    publisher = {
+      environment = { PAYLOADS_BUCKET = module.payloads_bucket.name }
+      statements  = module.payloads_bucket.statements.write
+    }
+  }
+
+  # A table with an outbox has an index of what is unpublished, in shards; a sweeper publishes what its stream did not.
+  outbox_index = { unpublished = ["unpublished", "unpublished_since"] }
+  sweep        = { rate = "rate(5 minutes)", input = { action = "sweep" } }
+
   # A function on the households' routes reads the caller's session.
   for_households = {
     environment = { SESSIONS_TABLE = module.sessions_table.name }

@@ -94,7 +94,7 @@ variable "artefacts" {
 
   validation {
     condition = alltrue([
-      for name in ["layer", "identity", "devices", "payments", "ledger", "notifications", "partners"] : contains(keys(var.artefacts), name)
+      for name in concat(["layer"], local.services) : contains(keys(var.artefacts), name)
     ])
     error_message = "An artefact is missing: give the key of the layer's zip and of every service's."
   }
@@ -133,13 +133,52 @@ variable "mail_sender" {
   }
 }
 
-variable "bureau_url" {
-  description = "Where the identity bureau is reached; null for its mock in the stack, which production has not."
+variable "alarm_address" {
+  description = "The address that alarms and error reports are mailed to."
   type        = string
-  default     = null
 
   validation {
-    condition     = var.stage != "production" || can(regex("^https://", var.bureau_url))
-    error_message = "Production has no mock of the identity bureau: give the bureau's https:// address."
+    condition     = can(regex("^[^@ ]+@[^@ ]+[.][^@ ]+$", var.alarm_address))
+    error_message = "Alarms are mailed to an e-mail address."
+  }
+}
+
+variable "delay_scale" {
+  description = "By how much the stack's delays are multiplied; less than 1 lets a test live through an hour's outage in minutes."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.delay_scale > 0 && var.delay_scale <= 1
+    error_message = "Delays can be kept (1) or shortened: give a number above 0 and up to 1."
+  }
+  validation {
+    condition     = var.delay_scale == 1 || var.stage == "development"
+    error_message = "Only a stack for development shortens its delays: real partners need time to recover."
+  }
+}
+
+variable "partner_urls" {
+  description = "Where third parties themselves are reached, by name; the others are played by the stack's mock, which production has not."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for url in values(var.partner_urls) : can(regex("^https://[^/ ]+(/[^ ]*[^/ ])?$", url))])
+    error_message = "A partner is reached by https://, and its address does not end in a slash."
+  }
+  validation {
+    condition     = alltrue([for name in keys(var.partner_urls) : try(local.partners[name].called, false)])
+    error_message = "Of a partner that is not called no address is needed: terraform/partners.tf lists those that are."
+  }
+  validation {
+    condition     = length(var.partner_urls) == 0 || var.stage != "development"
+    error_message = "A stack for development never calls a third party: leave the addresses out, or deploy it as staging."
+  }
+  validation {
+    condition = var.stage != "production" || alltrue([
+      for name, partner in local.partners : contains(keys(var.partner_urls), name) if try(partner.called, false)
+    ])
+    error_message = "Production has no mock: give the https:// address of every partner that is called."
   }
 }

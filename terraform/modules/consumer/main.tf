@@ -19,8 +19,9 @@ resource "aws_sqs_queue" "this" {
   message_retention_seconds = 14 * 24 * 60 * 60
   sqs_managed_sse_enabled   = true
 
-  # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html asks for six times the function's time-out.
-  visibility_timeout_seconds = 6 * var.function_timeout
+  # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html asks for six times the function's time-out. Less
+  # than one would hand a message to a second worker while the first still has it, and Lambda refuses that.
+  visibility_timeout_seconds = max(var.function_timeout, ceil(6 * var.function_timeout * var.stack.delay_scale))
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = module.dead.arn
@@ -53,6 +54,13 @@ resource "aws_sns_topic_subscription" "this" {
 resource "aws_lambda_event_source_mapping" "this" {
   event_source_arn        = aws_sqs_queue.this.arn
   function_name           = var.function_arn
-  batch_size              = 10
+  batch_size              = var.batch_size
   function_response_types = ["ReportBatchItemFailures"]
+
+  dynamic "scaling_config" {
+    for_each = var.concurrency[*]
+    content {
+      maximum_concurrency = scaling_config.value
+    }
+  }
 }

@@ -1,4 +1,4 @@
-output "queue_arn" {
-  description = "The queue."
-  value       = aws_sqs_queue.this.arn
+output "dead_queue_arn" {
+  description = "The dead-letter queue."
+  value       = module.dead.arn
 }

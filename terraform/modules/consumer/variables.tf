@@ -1,11 +1,13 @@
 variable "stack" {
-  description = "The stack's facts: its name, whether it is for development, and where it stands."
+  description = "The stack's facts: its name, whether it is for development, where it stands, how long its delays are and the topic of its alarms."
   type = object({
     name        = string
     development = bool
     region      = string
     account_id  = string
     partition   = string
+    alarms      = string
+    delay_scale = number
   })
 }
 
@@ -35,5 +37,28 @@ variable "subscription" {
   validation {
     condition     = var.subscription == null || length(try(var.subscription.types, [])) > 0
     error_message = "Name the event types the consumer takes: a subscription without any would take them all."
+  }
+}
+
+variable "batch_size" {
+  description = "How many messages the function is given at once."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.batch_size >= 1 && var.batch_size <= 10
+    error_message = "A batch is of 1 to 10 messages: for more, SQS makes each wait for the others."
+  }
+}
+
+variable "concurrency" {
+  description = "How many batches are worked on at once; null for as many as the account allows."
+  type        = number
+  default     = null
+  nullable    = true
+
+  validation {
+    condition     = var.concurrency == null || try(var.concurrency >= 2 && var.concurrency <= 1000, false)
+    error_message = "A consumer's concurrency is 2 at least, which Lambda asks for, and 1,000 at most."
   }
 }

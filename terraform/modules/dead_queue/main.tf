@@ -1,4 +1,4 @@
-# Where failures wait for a person: a queue that keeps them for two weeks, and the alarm that says so.
+# Where failures wait for `operations` to archive them, for two weeks at most, and the alarm that rings as long as one is open.
 
 locals {
   name = "${var.stack.name}-${var.name}-dead"
@@ -11,22 +11,55 @@ resource "aws_sqs_queue" "this" {
   message_retention_seconds = 14 * 24 * 60 * 60
   sqs_managed_sse_enabled   = true
 
+  # Six times the time-out of the function that archives what comes here.
+  visibility_timeout_seconds = 180
+
   redrive_allow_policy = var.source_queue_arn == null ? null : jsonencode({
     redrivePermission = "byQueue"
     sourceQueueArns   = [var.source_queue_arn]
   })
 }
 
+# A letter leaves the queue within seconds, into the archive, and is open there until somebody redrives or discards it. Where
+# nothing archives, the queue itself still rings.
 resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_name          = local.name
   alarm_description   = var.alarm_description
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = local.name }
-  statistic           = "Maximum"
-  period              = 60
+  alarm_actions       = [var.stack.alarms]
+  ok_actions          = [var.stack.alarms]
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   treat_missing_data  = "notBreaching"
+
+  metric_query {
+    id          = "dead"
+    expression  = "FILL(waiting, 0) + FILL(open, 0)"
+    label       = "dead letters"
+    return_data = true
+  }
+
+  metric_query {
+    id = "waiting"
+
+    metric {
+      namespace   = "AWS/SQS"
+      metric_name = "ApproximateNumberOfMessagesVisible"
+      dimensions  = { QueueName = local.name }
+      period      = 60
+      stat        = "Maximum"
+    }
+  }
+
+  metric_query {
+    id = "open"
+
+    metric {
+      namespace   = "Paygo"
+      metric_name = "OpenDeadLetters"
+      dimensions  = { Queue = local.name }
+      period      = 60
+      stat        = "Maximum"
+    }
+  }
 }

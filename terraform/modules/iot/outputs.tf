@@ -22,3 +22,8 @@ output "rule_arns" {
   description = "The callers of the functions that answer devices, by name and so known before they exist."
   value       = { for name, full in local.rules : name => "${local.arns}:rule/${full}" }
 }
+
+output "dead_queue_arn" {
+  description = "The queue of device messages that could not be handed on."
+  value       = module.dead.arn
+}

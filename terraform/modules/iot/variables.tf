@@ -1,11 +1,12 @@
 variable "stack" {
-  description = "The stack's facts: its name, whether it is for development, and where it stands."
+  description = "The stack's facts: its name, whether it is for development, where it stands, and the topic of its alarms."
   type = object({
     name        = string
     development = bool
     region      = string
     account_id  = string
     partition   = string
+    alarms      = string
   })
 }
 

@@ -1,4 +1,4 @@
-output "mapping_id" {
-  description = "The mapping from the stream to the function."
-  value       = aws_lambda_event_source_mapping.this.uuid
+output "dead_queue_arn" {
+  description = "The queue of what could not be published."
+  value       = module.dead.arn
 }

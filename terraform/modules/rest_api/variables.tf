@@ -19,6 +19,11 @@ variable "without" {
   type        = list(string)
 }
 
+variable "unthrottled" {
+  description = "Where the paths start whose callers are not held to the API's rate."
+  type        = list(string)
+}
+
 variable "functions" {
   description = "The functions that the contract may name, by `<service>/<function>`."
   type = map(object({

@@ -11,6 +11,31 @@ locals {
 
   consumers  = { for name, f in var.functions : name => f if f.consumes != null }
   publishers = { for name, f in var.functions : name => f if f.publishes != null }
+  scheduled  = { for name, f in var.functions : name => f if f.every != null }
+
+  # Nobody waits for their answer, so what fails must be kept; who consumes or publishes has a queue for that already.
+  unattended = { for name, f in var.functions : name => f if f.every != null || length(f.called_by) > 0 }
+  lonely     = { for name, f in local.unattended : name => f if f.consumes == null && f.publishes == null }
+  dead_queues = merge(
+    { for name, queue in module.consumer : name => queue.dead_queue_arn },
+    { for name, queue in module.outbox : name => queue.dead_queue_arn },
+    { for name, queue in module.dead : name => queue.arn },
+  )
+
+  rules = { for name, _ in local.scheduled : name => "arn:${var.stack.partition}:events:${local.here}:rule/${local.names[name]}" }
+
+  # What a function's wiring tells it beyond the environment its entry lists.
+  told = {
+    for name, f in var.functions : name => merge(
+      { POWERTOOLS_SERVICE_NAME = var.name },
+      { for variable, queue in f.sends_to : variable => "${var.stack.queue_urls}/${local.names[queue]}" },
+      f.publishes == null ? {} : var.messaging.publisher.environment,
+      f.consumes == null ? {} : merge(var.messaging.consumer.environment, {
+        QUEUE_URL      = "${var.stack.queue_urls}/${local.names[name]}"
+        DEAD_QUEUE_URL = "${var.stack.queue_urls}/${local.names[name]}-dead"
+      }),
+    )
+  }
 
   # What a function's wiring needs beyond the statements its entry lists.
   wiring = {
@@ -21,17 +46,21 @@ locals {
         resources = ["${local.arns.logs}:${local.log_groups[name]}:*"]
         condition = null
       }],
+      f.consumes == null ? [] : var.messaging.consumer.statements,
       f.consumes == null ? [] : [{
+        # Sending, since what is not ready yet goes back as a copy.
         actions = [
           "sqs:ChangeMessageVisibility",
           "sqs:DeleteMessage",
           "sqs:GetQueueAttributes",
           "sqs:ReceiveMessage",
+          "sqs:SendMessage",
         ]
         resources = ["${local.arns.queues}:${local.names[name]}"]
         condition = null
       }],
-      f.publishes == null ? [] : [{
+      f.publishes == null ? [] : var.messaging.publisher.statements,
+      f.consumes == null && f.publishes == null && !contains(keys(local.unattended), name) ? [] : [{
         actions   = ["sqs:SendMessage"]
         resources = ["${local.arns.queues}:${local.names[name]}-dead"]
         condition = null
@@ -46,7 +75,11 @@ locals {
 
   calls = merge([
     for name, f in var.functions : {
-      for principal, source_arn in f.called_by : "${name} by ${principal}" => {
+      for principal, source_arn in merge(
+        f.asked_by,
+        f.called_by,
+        f.every == null ? {} : { "events.amazonaws.com" = local.rules[name] },
+        ) : "${name} by ${principal}" => {
         function  = name
         principal = principal
         source    = source_arn
@@ -96,7 +129,7 @@ resource "aws_iam_role_policy" "this" {
 
 resource "aws_lambda_function" "this" {
   # checkov:skip=CKV_AWS_115: concurrency is the account's to share; reserving some starves the other stacks
-  # checkov:skip=CKV_AWS_116: what calls asynchronously has a failure queue of its own: consumer, outbox or rule
+  # checkov:skip=CKV_AWS_116: what is called asynchronously has a failure destination
   # checkov:skip=CKV_AWS_117: no function reaches into a private network
   # checkov:skip=CKV_AWS_173: the environment names resources and holds no secret; Lambda's own key encrypts it
   # checkov:skip=CKV_AWS_272: the artefact bucket takes code from the deployer only, under its content hash
@@ -115,12 +148,7 @@ resource "aws_lambda_function" "this" {
   publish       = true
 
   environment {
-    variables = merge(
-      var.environment,
-      { POWERTOOLS_SERVICE_NAME = var.name },
-      { for variable, queue in each.value.sends_to : variable => "${var.stack.queue_urls}/${local.names[queue]}" },
-      each.value.environment,
-    )
+    variables = merge(var.environment, local.told[each.key], each.value.environment)
   }
 
   # The caller decides whether a request is traced.
@@ -164,6 +192,8 @@ module "consumer" {
     topic_arn = each.value.consumes.topic_arn
     types     = each.value.consumes.types
   }
+  batch_size  = each.value.consumes.batch_size
+  concurrency = each.value.consumes.concurrency
 }
 
 module "outbox" {
@@ -174,4 +204,42 @@ module "outbox" {
   name         = "${var.name}-${each.key}"
   function_arn = aws_lambda_alias.live[each.key].arn
   stream_arn   = each.value.publishes.stream_arn
+}
+
+resource "aws_cloudwatch_event_rule" "this" {
+  for_each = local.scheduled
+
+  name                = local.names[each.key]
+  description         = "Calls ${local.names[each.key]}."
+  schedule_expression = each.value.every.rate
+}
+
+resource "aws_cloudwatch_event_target" "this" {
+  for_each = local.scheduled
+
+  rule  = aws_cloudwatch_event_rule.this[each.key].name
+  arn   = aws_lambda_alias.live[each.key].arn
+  input = jsonencode(each.value.every.input)
+}
+
+module "dead" {
+  source   = "../dead_queue"
+  for_each = local.lonely
+
+  stack             = var.stack
+  name              = "${var.name}-${each.key}"
+  alarm_description = "A call was tried three times: look at it, mend the cause, then redrive or discard it."
+}
+
+resource "aws_lambda_function_event_invoke_config" "this" {
+  for_each = local.unattended
+
+  function_name = aws_lambda_alias.live[each.key].function_name
+  qualifier     = aws_lambda_alias.live[each.key].name
+
+  destination_config {
+    on_failure {
+      destination = local.dead_queues[each.key]
+    }
+  }
 }

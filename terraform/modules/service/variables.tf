@@ -1,5 +1,5 @@
 variable "stack" {
-  description = "The stack's facts: its name, whether it is for development, where it stands, and what its queues' URLs start with."
+  description = "The stack's facts: its name, whether it is for development, where it stands, what its queues' URLs start with, how long its delays are and the topic of its alarms."
   type = object({
     name        = string
     development = bool
@@ -7,6 +7,8 @@ variable "stack" {
     account_id  = string
     partition   = string
     queue_urls  = string
+    alarms      = string
+    delay_scale = number
   })
 }
 
@@ -30,14 +32,35 @@ variable "environment" {
   type        = map(string)
 }
 
+variable "messaging" {
+  description = "What consuming and publishing take beside queues and topics: what each is told and may do."
+  type = map(object({
+    environment = map(string)
+    statements = list(object({
+      actions   = list(string)
+      resources = list(string)
+      condition = optional(map(map(list(string))))
+    }))
+  }))
+
+  validation {
+    condition     = toset(keys(var.messaging)) == toset(["consumer", "publisher"])
+    error_message = "Say it for `consumer` and for `publisher`."
+  }
+}
+
 variable "functions" {
   description = <<-EOT
     The functions by name; the handler is `<service>.handlers.<name>.handler`, with `_` for `-`. An entry says
     - `environment` and `statements`: what it is told and what it may do, beyond its own logs;
-    - `consumes`: the topic and the event types that its queue takes, or `{}` for a queue that `sends_to` fills;
+    - `consumes`: the topic and the event types that its queue takes, or `{}` for a queue that `sends_to` fills; and, where the
+      defaults do not do, the `batch_size` and how many batches are worked on at once, its `concurrency`;
     - `publishes`: the stream whose outbox items it publishes;
     - `sends_to`: environment variables that hold the queue of another function of this service;
-    - `called_by`: the AWS services that call it by ARN, each with the one resource that may.
+    - `every`: at what rate it is called by the clock, and with what;
+    - `called_by`: the AWS services that call it by ARN and do not wait, each with the one resource that may;
+    - `asked_by`: those that wait for its answer.
+    What fails where nobody waits for an answer goes to the queue `<stack>-<service>-<name>-dead`.
   EOT
   type = map(object({
     environment = optional(map(string), {})
@@ -51,12 +74,20 @@ variable "functions" {
     consumes = optional(object({
       topic_arn = optional(string)
       types     = optional(list(string), [])
+
+      batch_size  = optional(number, 10)
+      concurrency = optional(number)
     }))
     publishes = optional(object({
       stream_arn = string
     }))
-    sends_to  = optional(map(string), {})
+    sends_to = optional(map(string), {})
+    every = optional(object({
+      rate  = string
+      input = optional(map(string), {})
+    }))
     called_by = optional(map(string), {})
+    asked_by  = optional(map(string), {})
   }))
 
   validation {

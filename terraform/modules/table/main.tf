@@ -19,10 +19,20 @@ resource "aws_dynamodb_table" "this" {
   deletion_protection_enabled = !var.stack.development
 
   dynamic "attribute" {
-    for_each = var.key
+    for_each = toset(concat(var.key, flatten(values(var.indexes))))
     content {
       name = attribute.value
       type = "S"
+    }
+  }
+
+  dynamic "global_secondary_index" {
+    for_each = var.indexes
+    content {
+      name            = global_secondary_index.key
+      hash_key        = global_secondary_index.value[0]
+      range_key       = try(global_secondary_index.value[1], null)
+      projection_type = "ALL"
     }
   }
 

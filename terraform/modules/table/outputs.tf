@@ -9,7 +9,7 @@ output "stream_arn" {
 }
 
 output "statements" {
-  description = "What a role needs: `own` for the service whose table it is, `read` to look up single items, `change` to do so and change them, `once` to remember what happened once, `mark` to mark an outbox item, `stream` to follow the stream."
+  description = "What a role needs: `own` for the service whose table it is, `read` to look up single items, `change` to do so and change them, `once` to remember what happened once, `add` to put items in, `query` to read the items of one key, `outbox` to publish the outbox: by the stream, by the index of what is unpublished, and all of it again."
   value = {
     own = [{
       actions = [
@@ -34,18 +34,32 @@ output "statements" {
       actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
       resources = [local.arn]
     }]
-    mark = [{
-      actions   = ["dynamodb:UpdateItem"]
+    add = [{
+      actions   = ["dynamodb:PutItem"]
       resources = [local.arn]
     }]
-    stream = [{
-      actions = [
-        "dynamodb:DescribeStream",
-        "dynamodb:GetRecords",
-        "dynamodb:GetShardIterator",
-        "dynamodb:ListStreams",
-      ]
-      resources = ["${local.arn}/stream/*"] # a stream is named by the moment it was made
+    query = [{
+      actions   = ["dynamodb:Query"]
+      resources = [local.arn]
     }]
+    outbox = [
+      {
+        actions = [
+          "dynamodb:DescribeStream",
+          "dynamodb:GetRecords",
+          "dynamodb:GetShardIterator",
+          "dynamodb:ListStreams",
+        ]
+        resources = ["${local.arn}/stream/*"] # a stream is named by the moment it was made
+      },
+      {
+        actions   = ["dynamodb:Scan", "dynamodb:UpdateItem"]
+        resources = [local.arn]
+      },
+      {
+        actions   = ["dynamodb:Query"]
+        resources = ["${local.arn}/index/unpublished"]
+      },
+    ]
   }
 }

@@ -25,6 +25,17 @@ variable "key" {
   }
 }
 
+variable "indexes" {
+  description = "The table's other keys by the index's name, all strings; an item without them is not in the index."
+  type        = map(list(string))
+  default     = {}
+
+  validation {
+    condition     = alltrue([for key in values(var.indexes) : contains([1, 2], length(key))])
+    error_message = "An index's key has a partition attribute and at most a sort attribute."
+  }
+}
+
 variable "stream" {
   description = "What the table's stream carries; a table with an outbox streams NEW_IMAGE."
   type        = string

@@ -1,0 +1,26 @@
+variable "stack" {
+  description = "The stack's facts: its name, whether it is for development, and where it stands."
+  type = object({
+    name        = string
+    development = bool
+    region      = string
+    account_id  = string
+    partition   = string
+  })
+}
+
+variable "name" {
+  description = "The third party, as its folder in contracts/partners is named."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]+(-[a-z]+)*$", var.name))
+    error_message = "A partner's name is words of a to z joined by hyphens, as in its routes."
+  }
+}
+
+variable "url" {
+  description = "Where the third party itself is reached; null where it is played by the mock."
+  type        = string
+  nullable    = true
+}
