@@ -26,7 +26,7 @@ class Call(BaseModel):
     function: str
     request_id: str
     message_id: str | None
-    event_id: str | None
+    subjects: tuple[str, ...]
     n: int
     operation: str
 
@@ -79,20 +79,10 @@ def points(calls: Iterable[Call]) -> list[Point]:
     return found
 
 
-def handling(calls: Sequence[Call], function: str, event: str) -> list[Call]:
-    """Return the calls of the first invocation that handled the event alone, in their order.
-
-    Parameters
-    ----------
-    event
-        The id of an event, or of a message that is none.
-    """
-    requests = [call.request_id for call in calls if call.function == function and event in _subjects(call)]
-    return [call for call in calls if requests and call.request_id == requests[0]]
-
-
-def _subjects(call: Call) -> set[str]:
-    return {subject for subject in (call.message_id, call.event_id) if subject}
+def handling(calls: Sequence[Call], function: str, subject: str) -> list[Call]:
+    """Return the calls that the first invocation with the subject made for it, and for none in particular."""
+    own = [call for call in calls if call.function == function and subject in call.subjects]
+    return [call for call in own if call.request_id == own[0].request_id]
 
 
 class KillPoints:
@@ -101,11 +91,24 @@ class KillPoints:
     def __init__(self, cloud: Path) -> None:
         self._folder = cloud / "kill-points"
 
-    def lay(self, kills: Iterable[Kill] = (), *, record: Iterable[str] = ()) -> None:
-        """Replace the plan in one step; what was killed and recorded before stays."""
+    def lay(self, kills: Iterable[Kill] = (), *, record: Iterable[str] = (), subjects: Iterable[str] = ()) -> None:
+        """Replace the plan in one step; what was killed and recorded before stays.
+
+        Parameters
+        ----------
+        record
+            The functions whose calls are recorded.
+        subjects
+            Texts, as the ids of events: of each call is recorded which of them its message or batch holds.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         partial = self._folder / f"plan.{uuid4()}"
-        partial.write_text(json.dumps({"record": list(record), "kills": [asdict(kill) for kill in kills]}))
+        plan = {
+            "record": list(record),
+            "subjects": list(subjects),
+            "kills": [asdict(kill) for kill in kills],
+        }
+        partial.write_text(json.dumps(plan))
         partial.replace(self._folder / "plan.json")
 
     def clear(self) -> None:

@@ -7,6 +7,7 @@ The plan is ``plan.json`` in ``$PAYGO_HOME/cloud/kill-points``, written in one s
 
     {
       "record": ["paygo-x-ledger-book-payments"],      functions whose calls are recorded
+      "subjects": ["<text>"],                          of each call is told which of these its message or batch holds
       "kills": [{
         "name": "k-1",                                 a file name, once
         "function": "paygo-x-ledger-book-payments",
@@ -20,7 +21,7 @@ The plan is ``plan.json`` in ``$PAYGO_HOME/cloud/kill-points``, written in one s
     }
 
 A kill happens once: ``killed/<name>`` is made first and tells where it was. Recorded calls are lines of JSON in
-``calls.jsonl``: function, request_id, message_id, event_id, n, operation, host, method, path.
+``calls.jsonl``: function, request_id, message_id, subjects, n, operation, host, method, path.
 """
 
 import json

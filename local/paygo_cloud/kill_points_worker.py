@@ -45,13 +45,14 @@ class _Invocation:
         self.function = context.function_name
         self.request_id = context.aws_request_id
         self.text = json.dumps(event)
-        self.is_recorded = self.function in plan["record"]
+        self.subjects = plan["subjects"] if self.function in plan["record"] else None
         self.kills = [kill for kill in plan["kills"] if kill["function"] == self.function]
         self.counts: Counter[tuple[str | None, str | None]] = Counter()
 
     def begin(self, method: str, url: str, pool: HTTPConnectionPool, body: Any, headers: Any) -> Call:
         record = _record_in_hand()
         message_id = None if record is None else str(record.get("messageId") or record.get("eventID"))
+        text = self.text if record is None else json.dumps(record)
         operation = _operation(method, url, body, headers)
         self.counts[message_id, None] += 1
         self.counts[message_id, operation] += 1
@@ -59,14 +60,14 @@ class _Invocation:
             "function": self.function,
             "request_id": self.request_id,
             "message_id": message_id,
-            "event_id": _event_id(record),
+            "subjects": [subject for subject in self.subjects or () if subject in text],
             "n": self.counts[message_id, None],
             "operation": operation,
             "host": f"{pool.host}:{pool.port}",
             "method": method,
             "path": urlsplit(url).path,
         }
-        if self.is_recorded:
+        if self.subjects is not None:
             _append(_FOLDER / "calls.jsonl", call)
         self._kill("before", call, record, self.counts[message_id, operation])
         return call | {"record": record, "nth": self.counts[message_id, operation]}
@@ -138,14 +139,6 @@ def _record_in_hand() -> Record | None:
             ):
                 return raw
     return None
-
-
-def _event_id(record: Record | None) -> str | None:
-    try:
-        body = json.loads((record or {})["body"])
-        return str(body["id"])
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _text(value: Any) -> str:

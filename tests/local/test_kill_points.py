@@ -72,7 +72,7 @@ def relay(bench: Bench) -> Relay:
 def test_each_call_of_a_function_is_recorded_with_the_event_it_was_made_for(
     relay: Relay, kill_points: KillPoints
 ) -> None:
-    kill_points.lay(record=[relay.name])
+    kill_points.lay(record=[relay.name], subjects=["first", "other"])
     message_id = relay.send("first")
 
     assert relay.arrived(relay.done, 1) == ["first"]
