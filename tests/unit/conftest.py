@@ -19,6 +19,10 @@ SETTINGS = {
     "SESSIONS_TABLE": f"{STACK}-sessions",
     "IDEMPOTENCY_TABLE": f"{STACK}-idempotency",
     "TOPIC_ARN": f"arn:aws:sns:us-east-1:123456789012:{STACK}",
+    "QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/123456789012/{STACK}-unit-queue",
+    "DEAD_QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/123456789012/{STACK}-unit-queue-dead",
+    "ATTEMPTS_TABLE": f"{STACK}-attempts",
+    "PAYLOADS_BUCKET": f"{STACK}-payloads",
     "PARTNER_SECRET_ARN": f"{STACK}/partners/partner",
     "PARTNERS": json.dumps(
         {
@@ -98,17 +102,30 @@ def _dynamodb() -> "DynamoDBClient":
     return boto3.client("dynamodb")
 
 
-def _create_table(name: str, *, sort_key: bool = False) -> Table:
+def _create_table(name: str, *, sort_key: bool = False, outbox: bool = False) -> Table:
     client = _dynamodb()
     keys = {"pk": "HASH"} | ({"sk": "RANGE"} if sort_key else {})
+    index = {"unpublished": "HASH", "unpublished_since": "RANGE"} if outbox else {}
     request: dict[str, Any] = {
         "TableName": name,
         "BillingMode": "PAY_PER_REQUEST",
-        "KeySchema": [{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()],
-        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        "KeySchema": _key_schema(keys),
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys | index],
     }
+    if index:
+        request["GlobalSecondaryIndexes"] = [
+            {
+                "IndexName": "unpublished",
+                "KeySchema": _key_schema(index),
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ]
     client.create_table(**request)
     return Table(name, client)
+
+
+def _key_schema(keys: dict[str, str]) -> list[dict[str, str]]:
+    return [{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()]
 
 
 @pytest.fixture
@@ -125,7 +142,7 @@ def log() -> Iterator[io.StringIO]:
 @pytest.fixture
 def table(aws: None) -> Table:
     """The service's own table."""
-    return _create_table(SETTINGS["TABLE"], sort_key=True)
+    return _create_table(SETTINGS["TABLE"], sort_key=True, outbox=True)
 
 
 @pytest.fixture
@@ -138,6 +155,19 @@ def sessions(aws: None) -> Table:
 def idempotency(aws: None) -> Table:
     """What happens once: idempotency keys and nonces."""
     return _create_table(SETTINGS["IDEMPOTENCY_TABLE"])
+
+
+@pytest.fixture
+def attempts(aws: None) -> Table:
+    """Why messages could not be handled."""
+    return _create_table(SETTINGS["ATTEMPTS_TABLE"], sort_key=True)
+
+
+@pytest.fixture
+def payloads(aws: None) -> str:
+    """The bucket of the data of large events, by its name."""
+    boto3.client("s3").create_bucket(Bucket=SETTINGS["PAYLOADS_BUCKET"])
+    return SETTINGS["PAYLOADS_BUCKET"]
 
 
 @pytest.fixture
