@@ -308,7 +308,7 @@ STEPS = (
         3,
         "The app registers a household",
         register,
-        ("identity-registrations", "identity-request-check", "partners-bureau-answers", "identity-bureau-results"),
+        ("identity-registrations", "identity-request-check", "partners-mock-callbacks", "identity-bureau-results"),
     ),
     Step(4, "The session is escalated", escalate, ("identity-sessions",)),
     Step(5, "The device provisions itself over MQTT", provision_device, ("devices-verify-provisioning",)),

@@ -41,6 +41,13 @@ class Secret(_Description):
     secret_arn: str
 
 
+class Mocks(_Description):
+    """Where the mock of every partner keeps what it is to answer and what it was asked."""
+
+    bucket: str
+    table: str
+
+
 class Access(_Description):
     """How a deployed stack is reached: what `deploy` writes, without secrets."""
 
@@ -54,6 +61,7 @@ class Access(_Description):
     partners: Mapping[str, Secret]
     claim_secret_arn: str
     mail_sender: str
+    mocks: Mocks | None = None
     endpoint_url: str | None = None
 
     @property
@@ -131,13 +139,14 @@ class Stage:
         return [mail for messages in accounts for mail in messages if address in mail["To"]]
 
     def _secret(self, arn: str) -> dict[str, Any]:
-        found = self._session.client(
+        found = self.session.client(
             "secretsmanager", region_name=self.access.region, endpoint_url=self.access.endpoint_url
         ).get_secret_value(SecretId=arn)
         return cast("dict[str, Any]", json.loads(found["SecretString"]))
 
     @cached_property
-    def _session(self) -> "boto3.Session":
+    def session(self) -> "boto3.Session":
+        """The operator's own session."""
         import boto3
 
         if self.access.endpoint_url is None:

@@ -1,6 +1,6 @@
 """What tests chose, in a bucket, and what was asked, in a table."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -29,18 +29,16 @@ class BucketOfOverrides:
         self._client = client
         self._bucket = bucket
 
-    def find(self, keys: Iterable[str]) -> Stored | None:
-        """Return the first that exists."""
-        for key in keys:
-            try:
-                found = self._client.get_object(Bucket=self._bucket, Key=key)
-            except ClientError as error:
-                if error.response["Error"]["Code"] == "NoSuchKey":
-                    continue
-                raise
-            version = f"{found['ETag']}{found['LastModified'].isoformat()}"
-            return Stored(key, version, found["Body"].read().decode())
-        return None
+    def find(self, key: str) -> Stored | None:
+        """Return what is there."""
+        try:
+            found = self._client.get_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                return None
+            raise
+        version = f"{found['ETag']}{found['LastModified'].isoformat()}"
+        return Stored(version, found["Body"].read().decode())
 
 
 class TableOfRequests:

@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -41,7 +41,6 @@ class Played:
 class Stored:
     """An override as it was found, with a name that changes whenever it is written anew."""
 
-    key: str
     version: str
     text: str
 
@@ -49,8 +48,8 @@ class Stored:
 class Overrides(Protocol):
     """Where tests put the answers that they chose."""
 
-    def find(self, keys: Iterable[str]) -> Stored | None:
-        """Return the first that exists."""
+    def find(self, key: str) -> Stored | None:
+        """Return what is there."""
 
 
 class Requests(Protocol):
@@ -142,19 +141,20 @@ def _foreign_addresses(theatre: Theatre, operation: Operation, request: Request)
 
 
 def _override(theatre: Theatre, partner: Partner, operation: Operation | None, exchange: Exchange) -> Played | None:
-    stored = theatre.overrides.find(override_keys(partner.name, exchange.request, operation))
-    meant = chosen(overrides(stored.text), exchange.request.body) if stored else None
-    if not (stored and meant):
-        return None
-    place, override = meant
-    sequence = f"{stored.key}#{override.id or stored.version}#{place}"
-    answer = override.at(theatre.requests.position(sequence) if override.is_sequence else 0)
-    return Played(
-        _chosen_answer(answer, operation, exchange),
-        answer.delay_seconds,
-        stored.key,
-        (ChosenCallback(),) if answer.callbacks is None else answer.callbacks,
-    )
+    for key in override_keys(partner.name, exchange.request, operation):
+        stored = theatre.overrides.find(key)
+        meant = chosen(overrides(stored.text), exchange.request.body) if stored else None
+        if stored and meant:
+            place, override = meant
+            sequence = f"{key}#{override.id or f'{stored.version}#{place}'}"
+            answer = override.at(theatre.requests.position(sequence) if override.is_sequence else 0)
+            return Played(
+                _chosen_answer(answer, operation, exchange),
+                answer.delay_seconds,
+                key,
+                (ChosenCallback(),) if answer.callbacks is None else answer.callbacks,
+            )
+    return None
 
 
 def _chosen_answer(choice: ChosenAnswer, operation: Operation | None, exchange: Exchange) -> Answer:
