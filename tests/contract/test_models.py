@@ -10,6 +10,7 @@ from contracts.document import content_examples, load, operations, resolve
 from devices import wire as devices
 from identity import wire as identity
 from ledger import wire as ledger
+from operations import wire as operations_wire
 from paygo.http import WireModel
 from payments import wire as payments
 
@@ -19,6 +20,9 @@ REQUESTS: dict[str, type[BaseModel]] = {
     "receiveCheckResult": identity.CheckResultBody,
     "registerDevice": devices.DeviceRegistration,
     "notifyPayment": payments.PaymentNotification,
+    "discardDeadLetter": operations_wire.Discard,
+    "redriveDeadLetters": operations_wire.Redrives,
+    "discardDeadLetters": operations_wire.Discards,
 }
 ANSWERS: dict[str, type[BaseModel]] = {
     "openSession": identity.SessionBody,
@@ -34,6 +38,13 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "readStatement": ledger.Statement,
     "importManifest": devices.ManifestReport,
     "notifyPayment": payments.Payment,
+    "listDeadLetters": operations_wire.DeadLetterPage,
+    "readDeadLetter": operations_wire.DeadLetterDetail,
+    "redriveDeadLetter": operations_wire.DeadLetter,
+    "discardDeadLetter": operations_wire.DeadLetter,
+    "redriveDeadLetters": operations_wire.Moved,
+    "discardDeadLetters": operations_wire.Moved,
+    "listErrorReports": operations_wire.ReportPage,
 }
 DOCUMENT = load()
 OPERATIONS = {operation.id: operation for operation in operations(DOCUMENT)}
