@@ -23,6 +23,7 @@ GAPS = (
     "iot_rule_templates",
     "leading_keys",
     "log_subscriptions",
+    "mail_headers",
     "mail_permissions",
     "metric_lines",
     "metric_queries",

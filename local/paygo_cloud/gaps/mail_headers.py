@@ -6,27 +6,43 @@ AWS: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 import json
 from typing import Any
 
-from ministack.services import ses, ses_v2
+from ministack import app
+from ministack.services import ses_v2
 
 SEND = "/v2/email/outbound-emails"
 
+type Extras = dict[str, dict[str, str]]
+
+_extras: dict[str, Extras] = {}
+
 
 def install() -> None:
-    """Add to each mail that was taken what MiniStack leaves out of it."""
-    handle = ses_v2.handle_request
+    """Keep of each mail that is taken what MiniStack leaves out of it, and let its inspector show that."""
+    handle, inspect = ses_v2.handle_request, app._handle_ses_messages_request
 
-    async def handle_and_complete(method: str, path: str, headers: Any, body: bytes, query_params: Any) -> Any:
+    async def handle_and_keep(method: str, path: str, headers: Any, body: bytes, query_params: Any) -> Any:
         answer = await handle(method, path, headers, body, query_params)
         if method == "POST" and path.rstrip("/") == SEND and answer[0] == 200:
-            _complete(json.loads(answer[2])["MessageId"], json.loads(body))
+            _extras[json.loads(answer[2])["MessageId"]] = _extras_of(json.loads(body))
         return answer
 
-    ses_v2.handle_request = handle_and_complete
+    async def inspect_all(*request: Any, **more: Any) -> Any:
+        answer = await inspect(*request, **more)
+        if answer is None or answer[0] != 200:
+            return answer
+        shown = json.loads(answer[2])
+        for mails in shown["messages"].values():
+            for mail in mails:
+                mail.update(_extras.get(mail["MessageId"], {}))
+        return answer[0], answer[1], json.dumps(shown).encode()
+
+    ses_v2.handle_request = handle_and_keep
+    app._handle_ses_messages_request = inspect_all
 
 
-def _complete(message_id: str, request: dict[str, Any]) -> None:
+def _extras_of(request: dict[str, Any]) -> Extras:
     simple = request.get("Content", {}).get("Simple", {})
-    for mail in ses._sent_emails_list():
-        if mail["MessageId"] == message_id:
-            mail["Headers"] = {header["Name"]: header["Value"] for header in simple.get("Headers", [])}
-            mail["Tags"] = {tag["Name"]: tag["Value"] for tag in request.get("EmailTags", [])}
+    return {
+        "Headers": {header["Name"]: header["Value"] for header in simple.get("Headers", [])},
+        "Tags": {tag["Name"]: tag["Value"] for tag in request.get("EmailTags", [])},
+    }
