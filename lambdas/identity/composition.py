@@ -10,6 +10,7 @@ from paygo.composition import own_table, sessions_table
 from paygo.config import CLIENT_CONFIG, setting
 
 if TYPE_CHECKING:
+    from identity.gateways.bank import HttpBank
     from identity.gateways.bureau import HttpBureau
     from identity.gateways.credentials import CognitoCredentials
     from identity.gateways.users import UserPool
@@ -50,7 +51,17 @@ def users() -> "UserPool":
 @cache
 def bureau() -> "HttpBureau":
     """Return the identity bureau."""
-    # Imported here because `requests` costs a cold start that only the bureau's function should pay.
+    # Imported here because only the bureau's function should pay for it in a cold start.
     from identity.gateways.bureau import HttpBureau
+    from paygo.partners import api_key, partner
 
-    return HttpBureau(setting("BUREAU_URL"), setting("BUREAU_SECRET_ARN"), setting("API_URL") + RESULTS_PATH)
+    return HttpBureau(partner("identity-bureau", api_key), setting("API_URL") + RESULTS_PATH)
+
+
+@cache
+def bank() -> "HttpBank":
+    """Return the bank that vouches for its customers."""
+    from identity.gateways.bank import HttpBank
+    from paygo.partners import bearer, partner
+
+    return HttpBank(partner("bank", bearer))

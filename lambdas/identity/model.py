@@ -58,6 +58,18 @@ class Applicant(BaseModel):
     phone: str
 
 
+class BankCustomer(BaseModel):
+    """Whom a bank vouches for: its own customer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    customer_id: str
+    given_name: str
+    family_name: str
+    email: str
+    phone: str
+
+
 class Registration(BaseModel):
     """One try of a session to become a household."""
 
@@ -171,5 +183,5 @@ class Overtaken(Exception):
     """Another request changed the rows meanwhile: read them again and decide anew."""
 
 
-class CheckNotTaken(Exception):
-    """The bureau did not take the question; it has to be asked again."""
+class BankCustomerRefused(Exception):
+    """The bank does not know the customer number, or the one-time code is not right."""

@@ -1,37 +1,33 @@
-"""The identity bureau's HTTPS API."""
+"""The identity bureau's HTTPS API: see contracts/partners/identity-bureau/openapi.yaml."""
 
 from http import HTTPStatus
+from typing import Literal
 
-import requests
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-from identity.model import Applicant, CheckNotTaken
-from paygo.secrets import read_secret
-
-TIMEOUT = (3, 10)
-"""Seconds to connect and to wait for each read; the function's own time-out is longer."""
+from identity.model import Applicant
+from paygo.partners import PartnerClient
 
 
-class BureauAccess(BaseModel):
-    """Our credential at the bureau."""
+class Check(BaseModel):
+    """A check that the bureau took."""
 
-    model_config = ConfigDict(frozen=True)
-
-    api_key: str
+    reference: str
+    state: Literal["pending", "approved", "rejected"]
 
 
 class HttpBureau:
-    """The bureau behind its URL; it answers on `callback_url`."""
+    """The bureau, which answers on `callback_url`."""
 
-    def __init__(self, url: str, secret_arn: str, callback_url: str) -> None:
-        self._url = url
-        self._secret_arn = secret_arn
+    def __init__(self, client: PartnerClient, callback_url: str) -> None:
+        self._client = client
         self._callback_url = callback_url
 
-    def ask(self, registration_id: str, applicant: Applicant) -> None:
+    def ask(self, registration_id: str, applicant: Applicant, intent: str) -> None:
         """Ask the bureau to check the applicant."""
-        answered = requests.post(
-            f"{self._url}/checks",
+        answer = self._client.request(
+            "POST",
+            "/checks",
             json={
                 "reference": registration_id,
                 "given_name": applicant.given_name,
@@ -39,10 +35,6 @@ class HttpBureau:
                 "phone": applicant.phone,
                 "callback_url": self._callback_url,
             },
-            headers={"X-Api-Key": read_secret(self._secret_arn, BureauAccess).api_key},
-            timeout=TIMEOUT,
-            allow_redirects=False,
+            idempotency_key=intent,
         )
-        if answered.status_code != HTTPStatus.ACCEPTED:
-            message = f"The bureau answered {answered.status_code} to registration {registration_id}."
-            raise CheckNotTaken(message)
+        answer.read(HTTPStatus.ACCEPTED, Check)

@@ -60,8 +60,8 @@ class Users(Protocol):
 class Bureau(Protocol):
     """The third party that checks identities."""
 
-    def ask(self, registration_id: str, applicant: Applicant) -> None:
-        """Ask it to check the applicant and to answer later; raise `CheckNotTaken` when it does not."""
+    def ask(self, registration_id: str, applicant: Applicant, intent: str) -> None:
+        """Ask it to check the applicant and to answer later; the same intent again is the same check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +131,17 @@ def read(registrations: Registrations, registration_id: str, session: Session) -
     return registration
 
 
-def request_check(registrations: Registrations, bureau: Bureau, registration_id: str) -> None:
+def request_check(registrations: Registrations, bureau: Bureau, registration_id: str, intent: str) -> None:
     """Ask the bureau about a submitted registration; one that went further is left alone.
 
-    Asked twice, the bureau knows the reference; answered twice, so do we.
+    Asked twice, the bureau knows the intent and the reference; answered twice, so do we.
     """
     registration = registrations.find(registration_id)
     if registration is None:
         raise UnknownRegistration
     if registration.state is not RegistrationState.SUBMITTED:
         return
-    bureau.ask(registration_id, registration.applicant)
+    bureau.ask(registration_id, registration.applicant, intent)
     try:
         registrations.mark_checking(registration_id)
     except Overtaken:

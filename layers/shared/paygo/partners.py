@@ -20,6 +20,7 @@ from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from paygo.config import MissingSetting, scaled, setting
+from paygo.correlation import HEADER, followed
 from paygo.outcomes import NotReady
 from paygo.rates import Bucket, NoSlot
 from paygo.secrets import read_secret
@@ -37,7 +38,10 @@ ANSWER_WITHIN = 12.0
 MAX_ANSWER_BYTES = 1_000_000
 
 SLOT_WITHIN = timedelta(seconds=1)
-"""A worker waits this long for its turn at most; together with the time-outs and one retry it is below 30 s."""
+"""A worker waits this long for its turn at most."""
+
+LONGEST_CALL = timedelta(seconds=20)
+"""What a consumer that calls a partner leaves of its time: two turns, a connection that failed and a slow answer."""
 
 FAILURES_TO_OPEN = 5
 """How many calls in a row fail in one worker before nobody calls for a while."""
@@ -247,7 +251,7 @@ class PartnerClient:
         """
         once = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         self._budget.earn()
-        answer = self._guarded(_Call(method, path, json, {**(headers or {}), **once}))
+        answer = self._guarded(_Call(method, path, json, {**(headers or {}), **once, **_correlation()}))
         if not 200 <= answer.status < 300:
             raise self._refusal(answer, f"{method} {path}")
         return answer
@@ -363,6 +367,11 @@ def retry_after(header: str, now: datetime) -> timedelta | None:
         except (ValueError, OverflowError):
             return None
     return min(asked, LONGEST_RETRY_AFTER) if asked > timedelta() else None
+
+
+def _correlation() -> Mapping[str, str]:
+    correlation_id = followed()
+    return {HEADER: correlation_id} if correlation_id else {}
 
 
 def _jitter(longest: timedelta) -> timedelta:

@@ -1,20 +1,23 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 import pytest
 import responses
 from botocore.stub import Stubber
-from requests.exceptions import ConnectionError as ConnectionFailed
 
-from identity.gateways.bureau import TIMEOUT, HttpBureau
+from identity.gateways.bank import HttpBank
+from identity.gateways.bureau import HttpBureau
 from identity.gateways.credentials import COGNITO, CognitoCredentials
 from identity.gateways.users import UserPool
-from identity.model import CheckNotTaken, WeakPassword
+from identity.model import BankCustomer, BankCustomerRefused, WeakPassword
 from identity.usecases.registrations import Users
 from identity.usecases.sessions import CredentialMaker
+from paygo.outcomes import NotReady
+from paygo.partners import PartnerRefused, PartnerUnavailable, api_key, bearer, partner
+from paygo.storage import Table
 from tests.unit.identity.conftest import AMINA, PASSWORD
 from tests.unit.identity.fakes import FakeCredentials, FakeUsers
 
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cognito_idp.type_defs import PasswordPolicyTypeTypeDef
 
 PROVIDER = "paygo"
-CHECKS = "https://bureau.example.org/identity-bureau/checks"
+CHECKS = "https://identity-bureau.example.org/checks"
+VERIFICATIONS = "https://bank.example.org/customers/verifications"
 
 
 class Named(Users, Protocol):
@@ -164,25 +168,22 @@ def test_authenticated_credentials_are_made_with_the_sessions_developer_login() 
 
 
 @pytest.fixture
-def bureau() -> HttpBureau:
-    boto3.client("secretsmanager").create_secret(Name="bureau", SecretString='{"api_key": "our-key"}')
-    return HttpBureau(
-        "https://bureau.example.org/identity-bureau", "bureau", "https://api.example.org/live/partners/results"
-    )
-
-
-@pytest.fixture
 def web() -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock() as mock:
         yield mock
 
 
+@pytest.fixture
+def bureau(partner_calls: Table) -> HttpBureau:
+    return HttpBureau(partner("identity-bureau", api_key), "https://api.example.org/live/partners/results")
+
+
 def test_the_bureau_is_asked_with_our_key_and_told_where_to_answer(
     bureau: HttpBureau, web: responses.RequestsMock
 ) -> None:
-    web.post(CHECKS, status=202)
+    web.post(CHECKS, status=202, json={"reference": "registration-1", "state": "pending"})
 
-    bureau.ask("registration-1", AMINA)
+    bureau.ask("registration-1", AMINA, "event-1")
 
     [call] = web.calls
     assert json.loads(call.request.body or b"") == {
@@ -192,32 +193,97 @@ def test_the_bureau_is_asked_with_our_key_and_told_where_to_answer(
         "phone": "+254700000001",
         "callback_url": "https://api.example.org/live/partners/results",
     }
-    assert call.request.headers["X-Api-Key"] == "our-key"
-    assert call.request.req_kwargs["timeout"] == TIMEOUT  # type: ignore[attr-defined]
+    assert call.request.headers["X-Api-Key"] == "credential"
+    assert call.request.headers["Idempotency-Key"] == "event-1"
 
 
-@pytest.mark.parametrize("status", [200, 302, 403, 429, 500])
-def test_a_bureau_that_does_not_accept_is_an_error(
-    bureau: HttpBureau, web: responses.RequestsMock, status: int
+def test_a_bureau_that_is_away_is_waited_for(bureau: HttpBureau, web: responses.RequestsMock) -> None:
+    web.post(CHECKS, status=503)
+
+    with pytest.raises(NotReady, match="identity-bureau is not available"):
+        bureau.ask("registration-1", AMINA, "event-1")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 400},
+        {"status": 401},
+        {"status": 200, "json": {"reference": "registration-1", "state": "pending"}},
+        {"status": 202, "json": {"reference": "registration-1", "state": "Amina"}},
+        {"status": 202, "json": {"state": "pending"}},
+        {"status": 202, "body": "<html>"},
+    ],
+)
+def test_an_answer_of_the_bureau_that_its_contract_does_not_have_is_an_error_that_names_no_person(
+    bureau: HttpBureau, web: responses.RequestsMock, answer: dict[str, Any]
 ) -> None:
-    web.post(CHECKS, status=status, headers={"Location": "https://elsewhere.example.org"})
+    web.post(CHECKS, **answer)
 
-    with pytest.raises(CheckNotTaken, match=str(status)):
-        bureau.ask("registration-1", AMINA)
+    with pytest.raises(PartnerRefused, match=f"identity-bureau answered {answer['status']}") as error:
+        bureau.ask("registration-1", AMINA, "event-1")
 
-
-def test_a_bureau_that_is_away_is_an_error(bureau: HttpBureau, web: responses.RequestsMock) -> None:
-    web.post(CHECKS, body=ConnectionFailed())
-
-    with pytest.raises(ConnectionFailed):
-        bureau.ask("registration-1", AMINA)
-
-
-def test_an_error_about_the_bureau_names_no_person(bureau: HttpBureau, web: responses.RequestsMock) -> None:
-    web.post(CHECKS, status=500)
-
-    with pytest.raises(CheckNotTaken) as error:
-        bureau.ask("registration-1", AMINA)
-
-    assert AMINA.family_name not in str(error.value)
+    assert AMINA.given_name not in str(error.value)
     assert AMINA.phone not in str(error.value)
+
+
+@pytest.fixture
+def bank(partner_calls: Table) -> HttpBank:
+    return HttpBank(partner("bank", bearer))
+
+
+WANJIRU = {
+    "customer_id": "BANK-1002003004",
+    "given_name": "Wanjiru",
+    "family_name": "Kamau",
+    "email": "wanjiru.kamau@example.org",
+    "phone": "+254711000002",
+}
+
+
+def test_a_bank_tells_who_its_customer_is(bank: HttpBank, web: responses.RequestsMock) -> None:
+    web.post(VERIFICATIONS, json=WANJIRU | {"branch": "Westlands"})
+
+    assert bank.verify("1002003004", "493817", "login-1") == BankCustomer.model_validate(WANJIRU)
+
+    [call] = web.calls
+    assert json.loads(call.request.body or b"") == {"customer_number": "1002003004", "one_time_code": "493817"}
+    assert call.request.headers["Authorization"] == "Bearer credential"
+    assert call.request.headers["Idempotency-Key"] == "login-1"
+
+
+def test_a_customer_whose_code_the_bank_refuses_is_refused(bank: HttpBank, web: responses.RequestsMock) -> None:
+    web.post(VERIFICATIONS, status=422, json={"type": "https://bank.example.org/problems/code-refused"})
+
+    with pytest.raises(BankCustomerRefused):
+        bank.verify("1002003004", "000000", "login-1")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 401},
+        {"status": 201, "json": WANJIRU},
+        {"status": 200, "json": WANJIRU | {"phone": "0711 000 002"}},
+        {"status": 200, "json": WANJIRU | {"email": "wanjiru"}},
+        {"status": 200, "json": WANJIRU | {"customer_id": ""}},
+        {"status": 200, "json": {}},
+    ],
+)
+def test_any_other_answer_of_the_bank_is_an_error_that_names_no_person(
+    bank: HttpBank, web: responses.RequestsMock, answer: dict[str, Any]
+) -> None:
+    web.post(VERIFICATIONS, **answer)
+
+    with pytest.raises(PartnerRefused) as error:
+        bank.verify("1002003004", "493817", "login-1")
+
+    assert "Wanjiru" not in str(error.value)
+    assert "0711" not in str(error.value)
+
+
+def test_a_bank_that_is_away_is_not_available(bank: HttpBank, web: responses.RequestsMock) -> None:
+    web.post(VERIFICATIONS, status=500)
+
+    with pytest.raises(PartnerUnavailable):
+        bank.verify("1002003004", "493817", "login-1")

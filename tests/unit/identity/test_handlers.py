@@ -11,7 +11,6 @@ import responses
 from identity import composition
 from identity.handlers import bureau_results, publish_outbox, registrations, request_check, sessions
 from identity.model import RegistrationState
-from identity.usecases.registrations import Cause
 from paygo.composition import own_table
 from paygo.events import Event, RegistrationSubmitted
 from paygo.security import session_key
@@ -19,8 +18,10 @@ from paygo.signatures import signature
 from paygo.storage import Table
 from tests.unit.identity.conftest import AMINA, PASSWORD
 from tests.unit.identity.fakes import FakeCredentials, FakeUsers
+from tests.unit.queues import OwnQueue, batch
 
 RESULTS = "/partners/identity-bureau/results"
+CHECKS = "https://identity-bureau.example.org/checks"
 HOUSEHOLD = {**AMINA.model_dump(), "password": PASSWORD}
 
 type Send = Callable[..., dict[str, Any]]
@@ -320,48 +321,50 @@ def test_an_answer_of_the_bureau_against_the_contract_is_pointed_at(answer: Send
 
 
 @pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    boto3.client("secretsmanager").create_secret(Name="paygo-test/bureau", SecretString='{"api_key": "our-key"}')
+def web(partner_calls: Table) -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock() as mock:
         yield mock
 
 
-def batch(registration_id: str) -> dict[str, Any]:
-    cause = Cause("/paygo-test/identity", "request-1")
-    event = Event.about(
+def submitted(registration_id: str) -> Event[RegistrationSubmitted]:
+    return Event.about(
         registration_id,
         RegistrationSubmitted(registration_id=registration_id),
-        source=cause.source,
+        source="/paygo-test/identity",
         time=datetime.now(UTC),
-        correlation_id=cause.correlation_id,
+        correlation_id="request-1",
     )
-    return {"Records": [{"messageId": "message-1", "body": event.model_dump_json(), "eventSource": "aws:sqs"}]}
 
 
 def test_a_submitted_registration_reaches_the_bureau(register: Send, web: responses.RequestsMock, context: Any) -> None:
     registration_id = register()["json"]["registration_id"]
-    web.post("https://bureau.example.org/identity-bureau/checks", status=202)
+    web.post(CHECKS, status=202, json={"reference": registration_id, "state": "pending"})
+    event = submitted(registration_id)
 
-    handled = request_check.handler(batch(registration_id), context)
+    handled = request_check.handler(batch(event), context)
 
     assert handled == {"batchItemFailures": []}
     asked = json.loads(web.calls[0].request.body or b"")
     assert asked["reference"] == registration_id
     assert asked["callback_url"] == f"https://api.example.org/live{RESULTS}"
+    assert web.calls[0].request.headers["Idempotency-Key"] == event.id
     found = request_check.REGISTRATIONS.find(registration_id)
     assert found
     assert found.state is RegistrationState.CHECKING
 
 
-def test_a_question_that_the_bureau_does_not_take_goes_back_to_the_queue(
-    register: Send, web: responses.RequestsMock, context: Any
-) -> None:
+def test_a_question_waits_for_a_bureau_that_is_away(register: Send, web: responses.RequestsMock, context: Any) -> None:
     registration_id = register()["json"]["registration_id"]
-    web.post("https://bureau.example.org/identity-bureau/checks", status=503)
+    queue = OwnQueue()
+    web.post(CHECKS, status=503)
 
-    handled = request_check.handler(batch(registration_id), context)
+    handled = request_check.handler(batch(submitted(registration_id)), context)
 
-    assert handled == {"batchItemFailures": [{"itemIdentifier": "message-1"}]}
+    assert handled == {"batchItemFailures": []}
+    assert queue.waiting() == 1
+    found = request_check.REGISTRATIONS.find(registration_id)
+    assert found
+    assert found.state is RegistrationState.SUBMITTED
 
 
 def test_the_outbox_is_published(context: Any) -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from identity.model import (
     Applicant,
-    CheckNotTaken,
     ContradictingAnswer,
     Outcome,
     Registration,
@@ -23,6 +22,7 @@ from identity.model import (
 from identity.repository import RegistrationTable
 from identity.usecases.registrations import decide, read, request_check, submit
 from paygo.events import Event, HouseholdRegistered, RegistrationSubmitted
+from paygo.partners import PartnerUnavailable
 from paygo.security import SessionState, session_key
 from paygo.storage import Table
 from tests.unit.identity.conftest import AMINA, CAUSE, NOW, PASSWORD, Identity
@@ -36,11 +36,11 @@ class AskedBureau:
     """A bureau that notes whom it was asked about."""
 
     def __init__(self, meanwhile: Callable[[str], object] = lambda _: None) -> None:
-        self.asked: list[tuple[str, Applicant]] = []
+        self.asked: list[tuple[str, Applicant, str]] = []
         self._meanwhile = meanwhile
 
-    def ask(self, registration_id: str, applicant: Applicant) -> None:
-        self.asked.append((registration_id, applicant))
+    def ask(self, registration_id: str, applicant: Applicant, intent: str) -> None:
+        self.asked.append((registration_id, applicant, intent))
         self._meanwhile(registration_id)
 
 
@@ -177,9 +177,9 @@ def test_a_session_reads_no_other_registration(identity: Identity) -> None:
 def test_the_bureau_is_asked_about_a_submitted_registration(identity: Identity) -> None:
     registration, bureau = registering(identity), AskedBureau()
 
-    request_check(identity.registrations, bureau, registration.registration_id)
+    request_check(identity.registrations, bureau, registration.registration_id, "event-1")
 
-    assert bureau.asked == [(registration.registration_id, AMINA)]
+    assert bureau.asked == [(registration.registration_id, AMINA, "event-1")]
     assert state_of(identity, registration) is RegistrationState.CHECKING
 
 
@@ -187,7 +187,7 @@ def test_the_bureau_is_asked_once_when_the_event_comes_twice(identity: Identity)
     registration, bureau = registering(identity), AskedBureau()
 
     for _ in range(2):
-        request_check(identity.registrations, bureau, registration.registration_id)
+        request_check(identity.registrations, bureau, registration.registration_id, "event-1")
 
     assert len(bureau.asked) == 1
 
@@ -196,7 +196,7 @@ def test_the_bureau_is_not_asked_about_what_it_decided(identity: Identity) -> No
     registration, bureau = registering(identity), AskedBureau()
     identity.answer(registration.registration_id)
 
-    request_check(identity.registrations, bureau, registration.registration_id)
+    request_check(identity.registrations, bureau, registration.registration_id, "event-1")
 
     assert bureau.asked == []
     assert state_of(identity, registration) is RegistrationState.APPROVED
@@ -206,27 +206,27 @@ def test_an_answer_may_be_faster_than_the_note_that_it_was_asked_for(identity: I
     registration = registering(identity)
     bureau = AskedBureau(meanwhile=identity.answer)
 
-    request_check(identity.registrations, bureau, registration.registration_id)
+    request_check(identity.registrations, bureau, registration.registration_id, "event-1")
 
     assert state_of(identity, registration) is RegistrationState.APPROVED
 
 
 def test_a_bureau_that_does_not_take_the_question_is_asked_again(identity: Identity) -> None:
     def refuse(_: str) -> None:
-        raise CheckNotTaken
+        raise PartnerUnavailable("away")
 
     registration, bureau = registering(identity), AskedBureau()
-    with pytest.raises(CheckNotTaken):
-        request_check(identity.registrations, AskedBureau(meanwhile=refuse), registration.registration_id)
+    with pytest.raises(PartnerUnavailable):
+        request_check(identity.registrations, AskedBureau(meanwhile=refuse), registration.registration_id, "event-1")
 
     assert state_of(identity, registration) is RegistrationState.SUBMITTED
-    request_check(identity.registrations, bureau, registration.registration_id)
+    request_check(identity.registrations, bureau, registration.registration_id, "event-1")
     assert len(bureau.asked) == 1
 
 
 def test_nobody_is_asked_about_a_registration_that_is_not_there(identity: Identity) -> None:
     with pytest.raises(UnknownRegistration):
-        request_check(identity.registrations, AskedBureau(), str(uuid4()))
+        request_check(identity.registrations, AskedBureau(), str(uuid4()), "event-1")
 
 
 def test_an_approved_registration_makes_a_household(identity: Identity, table: Table, events: Events) -> None:
@@ -420,7 +420,7 @@ def test_whatever_comes_in_whatever_order_the_first_answer_counts(
 
     for step in steps:
         if step == "ask":
-            request_check(identity.registrations, bureau, registration.registration_id)
+            request_check(identity.registrations, bureau, registration.registration_id, "event-1")
         elif step == "revoke":
             identity.sessions.revoke(registration.identity_id)
         else:
