@@ -10,6 +10,7 @@ from devices.messages import CreditRefusal
 from devices.model import CreditRefused
 from devices.usecases import answer_credit
 from paygo.config import setting
+from paygo.correlation import follow
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -31,8 +32,9 @@ class _Question(BaseModel):
     device_id: Any = None
 
 
-def handler(event: dict[str, Any], context: "LambdaContext") -> None:  # noqa: ARG001 (Lambda passes it)
+def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Answer on the device's own topics."""
+    follow(event.get("correlation_id"), context)
     asked = _Question.model_validate(event)
     try:
         credit = answer_credit(asked.thing, asked.client_id, asked.device_id, DEVICES, stack=STACK)

@@ -13,6 +13,7 @@ from devices.manifest import SerialNumber
 from devices.model import Claim, ProvisioningRefused, thing_name
 from devices.usecases import claim_device
 from paygo.config import setting
+from paygo.correlation import follow
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -39,8 +40,9 @@ class _Request(BaseModel):
     parameters: _Parameters
 
 
-def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:  # noqa: ARG001 (Lambda passes it)
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Allow provisioning and name the thing, or refuse and log why; the device is not told."""
+    follow(None, context)  # AWS IoT hands over no id of the message
     try:
         request = _Request.model_validate(event)
     except ValidationError:

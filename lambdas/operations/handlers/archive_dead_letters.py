@@ -11,6 +11,7 @@ from operations.deaths import RECEIVES
 from operations.gauge import show_changed
 from operations.model import Attribute, DeadMessage, Letter
 from operations.usecases import archive
+from paygo.correlation import follow
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -26,6 +27,7 @@ logger = Logger()
 
 def handler(batch: dict[str, Any], context: "LambdaContext") -> "PartialItemFailureResponse":
     """Archive each message, and show at once how many letters are open, so that the alarm rings."""
+    follow(None, context)
     archived: list[Letter] = []
 
     def take(record: "SQSRecord") -> None:

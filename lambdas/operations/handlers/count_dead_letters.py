@@ -6,6 +6,7 @@ from aws_lambda_powertools import Logger
 
 from operations import composition
 from operations.usecases import show_open
+from paygo.correlation import follow
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -16,7 +17,8 @@ GAUGE = composition.gauge()
 logger = Logger()
 
 
-def handler(_event: dict[str, Any], _context: "LambdaContext") -> None:
+def handler(_event: dict[str, Any], context: "LambdaContext") -> None:
     """Count the open letters of every queue."""
+    follow(None, context)
     counts = show_open(LETTERS, GAUGE)
     logger.info("Counted", open_letters=sum(counts.values()), queues=len(counts))

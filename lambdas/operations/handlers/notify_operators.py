@@ -13,6 +13,7 @@ from operations.model import Letter, Notice
 from operations.texts import Alarm, alarm_notice, error_notice, other_notice
 from operations.usecases import tell_operators
 from paygo.config import setting
+from paygo.correlation import follow
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -25,8 +26,9 @@ CHANNELS = composition.channels()
 logger = Logger()
 
 
-def handler(event: dict[str, Any], _context: "LambdaContext") -> None:
+def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Tell the operators of each message of the alarms' topic."""
+    follow(None, context)
     for record in event["Records"]:
         told = record["Sns"]
         notice = read(told["MessageId"], told["Message"])

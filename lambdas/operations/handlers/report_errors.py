@@ -14,6 +14,7 @@ from operations import composition
 from operations.errors import LogBatch
 from operations.usecases import report_errors
 from paygo.config import setting
+from paygo.correlation import follow
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -25,8 +26,9 @@ NOTICES = composition.notices()
 logger = Logger()
 
 
-def handler(event: dict[str, Any], _context: "LambdaContext") -> None:
+def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Report the errors of a delivery of CloudWatch Logs."""
+    follow(None, context)
     batch = LogBatch.model_validate_json(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
     groups = report_errors(batch, STACK, REPORTS, NOTICES, datetime.now(UTC))
     logger.info("Reported", log_group=batch.logGroup, lines=len(batch.logEvents), groups=groups)

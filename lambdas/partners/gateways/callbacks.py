@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from partners.model.callbacks import Callback, CallbackFailed
 from paygo.config import scaled
+from paygo.correlation import followed
+from paygo.messages import CORRELATION_ID, Attributes, text
 from paygo.security import PartnerKeys
 from paygo.signatures import NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 
@@ -30,7 +32,14 @@ class QueueOfCallbacks:
     def put(self, callback: Callback, delay: timedelta) -> None:
         """Keep the callback for the delay, as this stack waits it."""
         seconds = min(math.ceil(scaled(delay).total_seconds()), LONGEST_DELAY)
-        self._client.send_message(QueueUrl=self._url, MessageBody=callback.model_dump_json(), DelaySeconds=seconds)
+        correlation_id = followed()
+        attributes: Attributes = {CORRELATION_ID: text(correlation_id)} if correlation_id else {}
+        self._client.send_message(
+            QueueUrl=self._url,
+            MessageBody=callback.model_dump_json(),
+            DelaySeconds=seconds,
+            MessageAttributes=attributes,
+        )
 
 
 class SignedCalls:

@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from partners import composition
 from partners.model.contract import Answer, Request
 from partners.usecases.mock import play
+from paygo.correlation import HEADER, follow
 from paygo.http import api, entry_point, raw_body
 from paygo.problems import not_found
 
@@ -25,8 +26,11 @@ app = api()
 @app.route("/mocks/<name>/.+", method=["GET", "PUT", "POST", "PATCH", "DELETE"])
 def answer(name: str) -> Response[str]:
     """Answer as the partner would."""
+    event = app.current_event
+    # Who calls is the stack itself, so that its request is followed through the mock as well.
+    follow(event.headers.get(HEADER) or event.request_context.request_id, app.lambda_context)
     partner = composition.partner(name)
-    played = play(THEATRE, partner, _request(app.current_event, name), datetime.now(UTC)) if partner else None
+    played = play(THEATRE, partner, _request(event, name), datetime.now(UTC)) if partner else None
     if played is None:
         raise not_found("route")
     if played.delay_seconds:

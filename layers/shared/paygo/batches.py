@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 
 from paygo import composition
 from paygo.config import scaled
+from paygo.correlation import follow
 from paygo.messages import Message
 from paygo.outcomes import NotReady
 from paygo.queues import wait_failed, wait_not_ready
@@ -54,6 +55,7 @@ def batch_handler(work: Work, *, deadline: timedelta, spare: timedelta) -> Batch
 
         def take(record: "SQSRecord") -> None:
             message = Message(record.raw_event)
+            follow(message.correlation_id, context)
             try:
                 if time.suffices() and not _is_early(message):
                     _handle(message, work, context, deadline)

@@ -39,6 +39,8 @@ DEADLINE = timedelta(days=3)
 SPARE = timedelta(seconds=3)
 """More than most events need; one that asks a partner needs more."""
 
+NOT_JSON = object()
+
 logger = Logger()
 
 
@@ -101,16 +103,24 @@ def _parsed[Data: EventData](envelope: type[Event[Data]], expected: str, body: s
     try:
         event = envelope.model_validate_json(composition.payloads().fetch(body) if refers(body) else body)
     except ValueError as error:
-        raise Poison(_why(error, expected, body)) from None
+        content = _content(body)
+        if isinstance(content, dict) and isinstance(content.get("correlationid"), str):
+            logger.set_correlation_id(content["correlationid"])
+        raise Poison(_why(error, expected, content)) from None
     if event.type != expected:
         raise Poison(_unexpected(event.type, expected))
     return event
 
 
-def _why(error: ValueError, expected: str, body: str) -> str:
+def _content(body: str) -> object:
     try:
-        content = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
+        return NOT_JSON
+
+
+def _why(error: ValueError, expected: str, content: object) -> str:
+    if content is NOT_JSON:
         return "not JSON"
     # Data of another type is wrong in many places and for one reason.
     found = content.get("type") if isinstance(content, dict) else None

@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from paygo.correlation import follow
 from paygo.problems import CONTENT_TYPE, Place, Problem, invalid_request, not_found, unexpected
 from paygo.storage import InvalidCursor
 
@@ -70,7 +71,7 @@ def entry_point(app: APIGatewayRestResolver) -> Handler:
     """Return the Lambda handler of `app`: it answers, and logs one line a request."""
 
     def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
-        logger.set_correlation_id(event["requestContext"]["requestId"])
+        follow(event["requestContext"]["requestId"], context)
         answered = app.resolve(event, context)
         logger.info("Answered", route=event["resource"], method=event["httpMethod"], status=answered["statusCode"])
         return answered

@@ -10,6 +10,7 @@ FIRST_SEEN = "first-seen"
 NOT_READY = "not-ready"
 NOT_BEFORE = "not-before"
 REASON = "reason"
+CORRELATION_ID = "correlation-id"
 
 type Attributes = dict[str, Any]
 """A message's attributes, as SQS and SNS take them."""
@@ -70,6 +71,11 @@ class Message:
         except (ValueError, KeyError, TypeError):
             return self.message_id
         return found if isinstance(found, str) and found else self.message_id
+
+    @property
+    def correlation_id(self) -> str | None:
+        """The id that its sender wrote on it; an event carries its own inside."""
+        return self._own(CORRELATION_ID)
 
     def attributes(self) -> Attributes:
         """Return the message's attributes as a copy takes them."""

@@ -7,7 +7,6 @@ See https://docs.aws.amazon.com/prescriptive-guidance/latest/cloud-design-patter
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,10 +16,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
 from paygo import composition
 from paygo.config import scaled
+from paygo.correlation import follow
 from paygo.events import Event, EventData
 from paygo.messages import Attributes, text
 from paygo.payloads import is_too_large
-from paygo.storage import ABSENT, PRESENT, ConditionFailed, Item, Table, Write, from_attributes, sortable
+from paygo.storage import ABSENT, Item, Table, Write, from_attributes, sortable
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -148,6 +148,7 @@ def publisher(
             raise
 
     def handler(batch: dict[str, Any], context: "LambdaContext") -> "PartialItemFailureResponse | dict[str, Any]":
+        follow(None, context)
         if "action" in batch:
             return outbox.answer(Request.model_validate(batch).root, context).model_dump(mode="json")
         return process_partial_response(
@@ -171,8 +172,8 @@ class _Outbox:
 
     def publish(self, item: Item) -> None:
         """Publish the item's event and mark the item."""
+        logger.set_correlation_id(item.get("correlation_id"))
         event_id, event = item["event_id"], item["event"]
-        logger.set_correlation_id(item["correlation_id"])
         attributes: Attributes = {"type": text(item["type"])}
         if is_too_large(event, attributes):
             event = composition.payloads().keep(event)
@@ -185,6 +186,7 @@ class _Outbox:
         if isinstance(request, Replay):
             return self._publish_all(self._chosen(request), context, Outcome(after=request.after))
         outcome = self._publish_all(self._unmarked(), context, Outcome())
+        follow(None, context)
         if outcome.published:
             logger.warning("A sweep published events that the stream did not", events=outcome.published)
         return outcome
@@ -195,6 +197,7 @@ class _Outbox:
                 outcome.finished = False
                 break
             outcome.after = event_id
+            follow(None, context)
             try:
                 if item is None:
                     raise NotInOutbox(event_id)
@@ -231,17 +234,14 @@ class _Outbox:
 
     def _mark(self, event_id: str) -> None:
         published_at = self._now()
-        # A record that comes from the stream after its item has expired must not bring the item back.
-        with suppress(ConditionFailed):
-            self._table.update(
-                _key(event_id),
-                {
-                    "published_at": published_at.isoformat(),
-                    "expires_at": int((published_at + PUBLISHED_FOR).timestamp()),
-                },
-                PRESENT,
-                remove=("unpublished", "unpublished_since"),
-            )
+        self._table.update(
+            _key(event_id),
+            {
+                "published_at": published_at.isoformat(),
+                "expires_at": int((published_at + PUBLISHED_FOR).timestamp()),
+            },
+            remove=("unpublished", "unpublished_since"),
+        )
 
 
 def _key(event_id: str) -> dict[str, str]:

@@ -55,7 +55,7 @@ resource "aws_iot_topic_rule" "this" {
   name    = local.rules[each.key]
   enabled = true
   # Only what the rule names: with `*`, a device's own `thing` or `client_id` would stand beside ours.
-  sql         = "SELECT device_id, topic(3) AS thing, clientid() AS client_id FROM '${replace(local.topics[each.value], "{thing}", "+")}'"
+  sql         = "SELECT device_id, topic(3) AS thing, clientid() AS client_id, traceid() AS correlation_id FROM '${replace(local.topics[each.value], "{thing}", "+")}'"
   sql_version = "2016-03-23"
 
   lambda {
