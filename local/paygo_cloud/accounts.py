@@ -9,6 +9,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from paygo_cloud.home import ACCOUNT, REGION
+
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 OPERATOR_POLICY = {
@@ -40,6 +42,30 @@ OPERATOR_POLICY = {
                 "logs:GetLogEvents",
             ],
             "Resource": "*",
+        },
+        {
+            "Sid": "MendDeadLetters",
+            "Effect": "Allow",
+            "Action": "execute-api:Invoke",
+            "Resource": f"arn:aws:execute-api:{REGION}:{ACCOUNT}:*/*/*/operations/*",
+        },
+        {
+            "Sid": "SayWhereAlarmsArePosted",
+            "Effect": "Allow",
+            "Action": "secretsmanager:PutSecretValue",
+            "Resource": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:paygo-*/operations/webhook-??????",
+        },
+        {
+            "Sid": "SayWhatPartnersAnswer",
+            "Effect": "Allow",
+            "Action": ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"],
+            "Resource": ["arn:aws:s3:::paygo-*-mocks-*", "arn:aws:s3:::paygo-*-mocks-*/*"],
+        },
+        {
+            "Sid": "ReadWhatPartnersWereAsked",
+            "Effect": "Allow",
+            "Action": ["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"],
+            "Resource": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/paygo-*-mocks",
         },
     ],
 }

@@ -9,9 +9,13 @@ import time
 from typing import Any
 
 import pytest
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 
 from tests.conftest import Clients, Cloud
 from tests.local.conftest import ACCOUNT, Bench, allow, refusal
+from tests.local.test_rest_api_import import document
 
 
 def key(partition: str) -> dict[str, dict[str, str]]:
@@ -35,6 +39,51 @@ def test_the_operator_reads_secrets_and_changes_nothing(bench: Bench, operator: 
     change = operator("secretsmanager").put_secret_value
     assert refusal(lambda: change(SecretId=bench.name, SecretString="x")) == "AccessDeniedException"
     assert refusal(operator("iam").list_users) == "AccessDenied"
+
+
+def test_the_operator_mends_dead_letters_and_plays_partners(bench: Bench, cloud: Cloud, operator: Clients) -> None:
+    secrets, s3 = bench.deployer("secretsmanager"), bench.deployer("s3")
+    webhook, bucket, table = f"paygo-{bench.name}/operations/webhook", f"paygo-{bench.name}-mocks-x", bench.table()
+    secrets.create_secret(Name=webhook, SecretString="none")
+    bench.later(secrets.delete_secret, SecretId=webhook, ForceDeleteWithoutRecovery=True)
+    other = bucket.replace("mocks", "payloads")
+    for each in (bucket, other):
+        s3.create_bucket(Bucket=each)
+        bench.later(s3.delete_bucket, Bucket=each)
+
+    operator("secretsmanager").put_secret_value(SecretId=webhook, SecretString="there")
+    own = operator("s3")
+    own.put_object(Bucket=bucket, Key="crm/ANY.json", Body=b"{}")
+    assert [each["Key"] for each in own.list_objects_v2(Bucket=bucket)["Contents"]] == ["crm/ANY.json"]
+    assert own.get_object(Bucket=bucket, Key="crm/ANY.json")["Body"].read() == b"{}"
+    own.delete_object(Bucket=bucket, Key="crm/ANY.json")
+    assert refusal(lambda: own.put_object(Bucket=other, Key="x")) == "AccessDenied"
+    assert refusal(lambda: operator("dynamodb").scan(TableName=table)) == "AccessDeniedException"
+    assert signed_call(bench, operator, "operations") == 200
+    assert signed_call(bench, operator, "v1") == 403
+
+
+def signed_call(bench: Bench, caller: Clients, path: str) -> int:
+    """Call a route that takes signed requests only."""
+    api = bench.deployer("apigateway")
+    api_id = api.create_rest_api(name=f"{bench.name}-{path}")["id"]
+    bench.later(api.delete_rest_api, restApiId=api_id)
+    answer = {"type": "mock", "requestTemplates": {"application/json": '{"statusCode": 200}'}}
+    answer |= {"responses": {"default": {"statusCode": "200"}}}
+    operation = {
+        "security": [{"operator": []}],
+        "responses": {"200": {"description": "Done"}},
+        "x-amazon-apigateway-integration": answer,
+    }
+    described = document({f"/{path}/letters": {"get": operation}})
+    scheme = {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4"}
+    described["components"] = {"securitySchemes": {"operator": scheme}}
+    api.put_rest_api(restApiId=api_id, mode="overwrite", body=json.dumps(described))
+    api.create_deployment(restApiId=api_id, stageName="v")
+    url = f"{bench.cloud.endpoint_url}/_aws/execute-api/{api_id}/v/{path}/letters"
+    request = AWSRequest("GET", url)
+    SigV4Auth(caller("sts")._request_signer._credentials, "execute-api", "us-east-1").add_auth(request)
+    return requests.get(url, headers=dict(request.headers), timeout=20).status_code
 
 
 def test_a_session_is_refused_once_it_has_expired(bench: Bench, cloud: Cloud) -> None:
