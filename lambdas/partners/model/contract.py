@@ -127,7 +127,8 @@ class Credential:
 
     def shown(self, headers: Mapping[str, str]) -> str:
         """Return what the request shows as its credential."""
-        return headers.get(self.header, "").removeprefix(self._prefix)
+        sent = headers.get(self.header, "")
+        return sent.removeprefix(self._prefix) if sent.startswith(self._prefix) else ""
 
 
 class Contract:
