@@ -12,6 +12,7 @@ module "api" {
 }
 
 locals {
+  # The mocks by their key: who names a module as a whole waits for all that is in it.
   functions = merge(
     module.identity.functions,
     module.devices.functions,
@@ -20,6 +21,6 @@ locals {
     module.notifications.functions,
     module.partners.functions,
     module.operations.functions,
-    [for mocks in module.mocks : mocks.functions]...
+    [for _ in local.mocks : module.mocks["mocks"].functions]...
   )
 }

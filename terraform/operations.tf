@@ -53,7 +53,7 @@ module "operations" {
         MAIL_SENDER        = var.mail_sender
         WEBHOOK_SECRET_ARN = aws_secretsmanager_secret.webhook.arn
       }
-      statements = concat(local.mail_operators, local.read_webhook)
+      statements = concat(module.operations_table.statements.query, local.mail_operators, local.read_webhook)
       timeout    = 30
     }
   }
@@ -145,7 +145,7 @@ locals {
     module.ledger.failures,
     module.notifications.failures,
     module.partners.failures,
-    [for mocks in module.mocks : mocks.failures]...
+    [for _ in local.mocks : module.mocks["mocks"].failures]...
   )
   dead_queues = merge(
     { "device-rules" = module.iot.dead_queue_arn },
@@ -155,7 +155,7 @@ locals {
     module.ledger.dead_queue_arns,
     module.notifications.dead_queue_arns,
     module.partners.dead_queue_arns,
-    [for mocks in module.mocks : mocks.dead_queue_arns]...
+    [for _ in local.mocks : module.mocks["mocks"].dead_queue_arns]...
   )
 
   failing = { for name, kind in local.failures : name => "${var.stack}-${replace(name, "/", "-")}" }

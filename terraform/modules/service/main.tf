@@ -237,6 +237,9 @@ resource "aws_lambda_function_event_invoke_config" "this" {
   function_name = aws_lambda_alias.live[each.key].function_name
   qualifier     = aws_lambda_alias.live[each.key].name
 
+  maximum_event_age_in_seconds = 6 * 60 * 60
+  maximum_retry_attempts       = 2
+
   destination_config {
     on_failure {
       destination = local.dead_queues[each.key]
