@@ -107,7 +107,7 @@ class Table:
         """Set and remove attributes of an item; raise `ConditionFailed` when the condition does not hold."""
         self._write("update_item", self.updating(key, changes, condition, remove=remove)["Update"])
 
-    def add(self, key: Mapping[str, str], amounts: Mapping[str, int]) -> dict[str, Any]:
+    def add(self, key: Mapping[str, str], amounts: Mapping[str, int]) -> dict[str, int]:
         """Add to numbers of an item, where what is absent counts as 0, and return them as they are now."""
         names = {f"#a{place}": name for place, name in enumerate(amounts)}
         request: Write = {
@@ -118,7 +118,8 @@ class Table:
             "ExpressionAttributeValues": {f":a{place}": _serialize(by) for place, by in enumerate(amounts.values())},
             "ReturnValues": "UPDATED_NEW",
         }
-        return from_attributes(_outlast(lambda: self._client.update_item(**request))["Attributes"])
+        written = from_attributes(_outlast(lambda: self._client.update_item(**request))["Attributes"])
+        return {name: written[name] for name in amounts}
 
     def putting(self, item: Item, condition: ConditionBase | None = None) -> Write:
         """Return a put as a part of a transaction."""
@@ -234,9 +235,9 @@ class Table:
             {
                 "FilterExpression": expression["expression"],
                 "ExpressionAttributeNames": expression["names"],
-                "ExpressionAttributeValues": expression["values"],
                 "ConsistentRead": True,
             }
+            | ({"ExpressionAttributeValues": expression["values"]} if expression["values"] else {})
             | ({"ExclusiveStartKey": to_attributes(after)} if after else {}),
         )
 

@@ -1,7 +1,9 @@
+from datetime import timedelta
+
 import boto3
 import pytest
 
-from paygo.config import CLIENT_CONFIG, MissingSetting, setting
+from paygo.config import CLIENT_CONFIG, MissingSetting, scaled, setting
 
 
 def test_a_setting_is_the_environment_variable_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +34,14 @@ def test_calls_carry_a_user_agent_that_the_sdk_need_not_work_out_each_time() -> 
     (user_agent,) = sent
     assert user_agent.split()[0] == b"paygo"
     assert b"lang/" not in user_agent
+
+
+@pytest.mark.parametrize(
+    ("scale", "seconds"), [(None, 60), ("", 60), ("1", 60), ("0.5", 30), ("0.01", 0.6)], ids=["unset", "empty", *"ABC"]
+)
+def test_a_stack_waits_in_its_own_scale(monkeypatch: pytest.MonkeyPatch, scale: str | None, seconds: float) -> None:
+    monkeypatch.delenv("DELAY_SCALE", raising=False)
+    if scale is not None:
+        monkeypatch.setenv("DELAY_SCALE", scale)
+
+    assert scaled(timedelta(minutes=1)) == timedelta(seconds=seconds)

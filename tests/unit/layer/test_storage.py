@@ -4,7 +4,7 @@ from typing import Any
 
 import boto3
 import pytest
-from boto3.dynamodb.conditions import Attr
+from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -263,3 +263,48 @@ def test_a_single_write_that_meets_a_transaction_is_tried_again() -> None:
 def test_a_single_write_that_meets_transactions_again_and_again_is_an_error_to_retry() -> None:
     with pytest.raises(ClientError, match="TransactionConflictException"):
         Table("any", Conflicting(times=5)).put({"pk": "A"})  # type: ignore[arg-type]
+
+
+def test_attributes_are_removed_with_the_update_that_sets_others(table: Table) -> None:
+    table.put({"pk": "A", "sk": "1", "state": "new", "hidden": 1, "also": 2})
+
+    table.update({"pk": "A", "sk": "1"}, {"state": "old"}, Attr("state").eq("new"), remove=("hidden", "also"))
+
+    assert table.get(pk="A", sk="1") == {"pk": "A", "sk": "1", "state": "old"}
+
+
+def test_numbers_are_added_to_and_begin_at_nothing(table: Table) -> None:
+    key = {"pk": "A", "sk": "1"}
+
+    assert table.add(key, {"calls": 1, "bytes": 10}) == {"calls": 1, "bytes": 10}
+    assert table.add(key, {"calls": 1, "bytes": -3}) == {"calls": 2, "bytes": 7}
+
+
+def test_an_index_holds_only_what_carries_its_keys(table: Table) -> None:
+    for place in range(3):
+        table.put({"pk": f"A{place}", "sk": "1", "unpublished": "a", "unpublished_since": str(place)})
+    table.put({"pk": "B", "sk": "1"})
+
+    found = table.query_index("unpublished", Key("unpublished").eq("a") & Key("unpublished_since").lt("2"))
+
+    assert [item["pk"] for item in found] == ["A0", "A1"]
+
+
+def test_a_scan_finds_what_the_condition_asks_for_and_goes_on_behind_a_key(table: Table) -> None:
+    for place in range(5):
+        table.put({"pk": f"A{place}", "sk": "1", "even": place % 2 == 0})
+
+    everything = [item["pk"] for item in table.scan(Attr("even").eq(True))]
+    first, *others = everything
+
+    assert sorted(everything) == ["A0", "A2", "A4"]
+    assert [item["pk"] for item in table.scan(Attr("even").eq(True), after={"pk": first, "sk": "1"})] == others
+
+
+def test_all_pages_of_an_index_and_of_a_table_are_read(table: Table) -> None:
+    large = "x" * 300_000
+    for place in range(5):
+        table.put({"pk": f"A{place}", "sk": "1", "unpublished": "a", "unpublished_since": str(place), "large": large})
+
+    assert len(list(table.query_index("unpublished", Key("unpublished").eq("a")))) == 5
+    assert len(list(table.scan(Attr("large").exists()))) == 5
