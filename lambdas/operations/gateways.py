@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -167,7 +168,8 @@ class Webhook:
 
     def tell(self, notice: Notice) -> None:
         """Post the notice; raise `NoticeRefused` when it is not taken. Neither names the address."""
-        url = read_secret(self._secret_arn, WebhookSecret).url
+        # Read each time: notices are rare, and whoever just set the address waits for the first.
+        url = read_secret(self._secret_arn, WebhookSecret, timedelta(0)).url
         if url is None:
             return
         try:

@@ -19,9 +19,9 @@ class UnreadableSecret(ValueError):
     """A secret lacks something; the message names the places and no value."""
 
 
-def read_secret[Model: BaseModel](secret_id: str, model: type[Model]) -> Model:
-    """Return the secret as `model`, read anew once it is older than `REREAD_AFTER`; raise `UnreadableSecret`."""
-    text = secrets_provider().get(secret_id, max_age=int(REREAD_AFTER.total_seconds()))
+def read_secret[Model: BaseModel](secret_id: str, model: type[Model], reread_after: timedelta = REREAD_AFTER) -> Model:
+    """Return the secret as `model`, read anew once it is older than `reread_after`; raise `UnreadableSecret`."""
+    text = secrets_provider().get(secret_id, max_age=int(reread_after.total_seconds()))
     if not isinstance(text, str):
         message = f"The secret {secret_id} holds no text: store it as JSON."
         raise TypeError(message)

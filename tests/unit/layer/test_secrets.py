@@ -6,7 +6,6 @@ import boto3
 import pytest
 from pydantic import BaseModel
 
-from paygo import secrets
 from paygo.secrets import UnreadableSecret, read_secret
 from paygo.security import PartnerKeys, partner_keys
 
@@ -33,13 +32,12 @@ def test_a_secret_is_read_once_and_kept() -> None:
     assert read_secret("bureau", Key) == Key(api_key="one")
 
 
-def test_a_kept_secret_is_read_anew_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secrets, "REREAD_AFTER", timedelta(0))
+def test_a_kept_secret_is_read_anew_when_it_is_old() -> None:
     store("bureau", '{"api_key": "one"}')
-    read_secret("bureau", Key)
+    read_secret("bureau", Key, timedelta(0))
     boto3.client("secretsmanager").put_secret_value(SecretId="bureau", SecretString='{"api_key": "two"}')
 
-    assert read_secret("bureau", Key) == Key(api_key="two")
+    assert read_secret("bureau", Key, timedelta(0)) == Key(api_key="two")
 
 
 def test_a_secret_that_is_not_what_the_model_says_is_refused() -> None:
