@@ -98,7 +98,7 @@ def _told(message: DeadMessage, rows: Sequence[Attempt]) -> tuple[dict[str, Any]
             return _of_function(message)
         case Kind.STREAM:
             return _of_stream(message), ()
-        case Kind.OTHER:
+        case _:
             return _of_rule(message), ()
 
 

@@ -57,7 +57,7 @@ class AwsSender:
             case Kind.STREAM:
                 # Its records may be gone from the stream; their events are in the table.
                 return self._invoke(letter, json.dumps({"action": "sweep"}))
-            case Kind.OTHER:
+            case _:
                 message = f"{letter.queue.name} is not the queue of a consumer here."
                 raise NotRedrivable(message)
 

@@ -1,0 +1,37 @@
+"""The settings that only operations has, made before its handlers are imported."""
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.conftest import STACK, _create_table
+
+if TYPE_CHECKING:
+    from paygo.storage import Table
+
+SETTINGS = {
+    "ATTEMPTS_TABLE": f"{STACK}-attempts",
+    "ALARMS_TOPIC_ARN": f"arn:aws:sns:us-east-1:123456789012:{STACK}-alarms",
+    "ALARM_ADDRESS": "operators@paygo.example.org",
+    "WEBHOOK_SECRET_ARN": f"{STACK}/operations/webhook",
+    "QUEUES": json.dumps(
+        {
+            "ledger/book-payments": "queue",
+            "notifications/mail-payments": "queue",
+            "devices/answer-credit": "function",
+            "ledger/publish-outbox": "stream",
+        }
+    ),
+    "QUEUE_URLS_BASE": f"https://sqs.us-east-1.amazonaws.com/123456789012/{STACK}-",
+    "FUNCTIONS_ARN_BASE": f"arn:aws:lambda:us-east-1:123456789012:function:{STACK}-",
+}
+for name, value in SETTINGS.items():
+    os.environ.setdefault(name, value)
+
+
+@pytest.fixture
+def attempts_table(aws: None) -> "Table":
+    """Where consumers keep their attempts."""
+    return _create_table(os.environ["ATTEMPTS_TABLE"], sort_key=True)
