@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.policy.plan import Plan, Planner
+from tests.policy.plan import ADDRESSES, Plan, Planner
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,7 +23,7 @@ def development(planner: Planner) -> Plan:
 
 @pytest.fixture(scope="session")
 def production(planner: Planner) -> Plan:
-    return planner.stack(stage="production", bureau_url="https://bureau.example.org")
+    return planner.stack(stage="production", partner_urls=ADDRESSES)
 
 
 @pytest.fixture(scope="session")

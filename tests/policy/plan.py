@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from deploy.target import home_folder
 from deploy.terraform import platform_name, provider_mirror, provider_version
 
@@ -34,6 +36,11 @@ MADE_BY_AWS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "api": ("aws_api_gateway_rest_api", {"id": "abcdefghij", "name": STACK}),
+}
+# Where production reaches the third parties that it calls: all that have a contract.
+ADDRESSES = {
+    contract.parent.name: f"https://{contract.parent.name}.example.net"
+    for contract in (REPOSITORY / "contracts" / "partners").glob("*/openapi.yaml")
 }
 IDENTITY_POOL_ID = MADE_BY_AWS["identity_pool"][1]["id"]
 
@@ -68,6 +75,10 @@ class Plan:
         return found
 
 
+class PlanRefused(Exception):
+    """Terraform found something wrong with the configuration or with what it was told."""
+
+
 class Planner:
     """A copy of the configuration with a state of its own, on this machine."""
 
@@ -78,7 +89,7 @@ class Planner:
 
     def stack(self, **facts: Any) -> Plan:
         """Plan a stack."""
-        names = ("layer", "identity", "devices", "payments", "ledger", "notifications", "partners")
+        names = ("layer", "identity", "devices", "payments", "ledger", "notifications", "partners", "operations")
         facts = {
             "stack": STACK,
             "branch": "policy",
@@ -91,6 +102,7 @@ class Planner:
             "artefacts": {name: f"artefacts/{name}.zip" for name in names},
             "architecture": "arm64",
             "mail_sender": "paygo@example.org",
+            "alarm_address": "operators@example.org",
             **facts,
         }
         return self._plan(self._root, facts, seeded=True)
@@ -104,6 +116,12 @@ class Planner:
             "mail_sender": "paygo@example.org",
         }
         return self._plan(self._root / "account", facts, seeded=False)
+
+    def refusal(self, **facts: Any) -> str:
+        """Plan a stack that cannot be, and return why not."""
+        with pytest.raises(PlanRefused) as refused:
+            self.stack(**facts)
+        return " ".join(str(refused.value).replace("│", " ").split())
 
     @staticmethod
     def _set_up(folder: Path) -> None:
@@ -154,7 +172,9 @@ def _terraform(folder: Path, *arguments: str, endpoint: str = "http://127.0.0.1:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"terraform {arguments[0]}: {done.stderr}"
+    if done.returncode:
+        message = f"terraform {arguments[0]}: {done.stderr}"
+        raise PlanRefused(message)
     return done.stdout
 
 

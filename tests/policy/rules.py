@@ -13,6 +13,7 @@ COGNITO = "cognito-identity.amazonaws.com"
 
 # Where AWS leaves no choice but a wildcard: the actions that know no resources, and resources that AWS names.
 WITHOUT_RESOURCES = {"iot:RegisterThing"}
+NAMED_BY_CONDITION = {"cloudwatch:PutMetricData": {"StringEquals": {"cloudwatch:namespace": ["Paygo"]}}}
 NAMED_BY_AWS = (
     r"arn:aws:iot:[^:]+:\d+:cert/\*",  # by the certificate's fingerprint
     r"arn:aws:dynamodb:[^:]+:\d+:table/{stack}-[a-z]+/stream/\*",  # by the moment the stream was made
@@ -20,13 +21,17 @@ NAMED_BY_AWS = (
     r"arn:aws:secretsmanager:[^:]+:\d+:secret:{stack}/[a-z/-]+-\?{{6}}",  # by six characters of its own
     r"arn:aws:iot:[^:]+:\d+:thing/{stack}-\*",  # devices come at run time, each under the stack's name
     r"arn:aws:iot:[^:]+:\d+:topic/paygo/{stack}/{stack}-\*/[a-z/]+",
-    r"arn:aws:execute-api:[^:]+:\d+:[a-z0-9]+/v/[A-Z]+/v1(/[a-z]+|/\*)+",  # one `*` for each parameter in the path
+    r"arn:aws:execute-api:[^:]+:\d+:[a-z0-9]+/v/[A-Z]+/v1(/[a-z-]+|/\*)+",  # one `*` for each parameter in the path
+    rf"arn:aws:s3:::{{stack}}-[a-z]+-{ACCOUNT}-[a-z0-9-]+/\*",  # objects come at run time
 )
 
 # Each caller of a function, to the one route, rule or template.
 CALLERS = {
     "apigateway.amazonaws.com": rf"arn:aws:execute-api:[^:]+:{ACCOUNT}:[a-z0-9]+/v/[A-Z]+(/[a-z0-9-]+|/\*)+",
     "iot.amazonaws.com": rf"arn:aws:iot:[^:]+:{ACCOUNT}:(rule|provisioningtemplate)/[A-Za-z0-9_-]+",
+    "events.amazonaws.com": rf"arn:aws:events:[^:]+:{ACCOUNT}:rule/{STACK}-[a-z-]+",
+    "sns.amazonaws.com": rf"arn:aws:sns:[^:]+:{ACCOUNT}:{STACK}-alarms",
+    "logs.amazonaws.com": rf"arn:aws:logs:[^:]+:{ACCOUNT}:log-group:/aws/lambda/{STACK}-\*:\*",  # of every function
 }
 
 
@@ -98,10 +103,15 @@ def statements_name_actions_and_resources(plan: Plan) -> Complaints:
                 if "*" in action or "?" in action:
                     yield f"{policy.address}: {action} is a wildcard"
             for resource in resources:
-                if resource == "*" and set(actions) <= WITHOUT_RESOURCES:
+                if resource == "*" and _knows_no_resources(actions, statement.get("Condition")):
                     continue
                 if ("*" in resource or "?" in resource) and not any(one.fullmatch(resource) for one in allowed):
                     yield f"{policy.address}: {resource} is a wildcard"
+
+
+def _knows_no_resources(actions: list[str], condition: dict[str, Any] | None) -> bool:
+    named = (action in WITHOUT_RESOURCES or NAMED_BY_CONDITION.get(action, {}) == condition for action in actions)
+    return all(named)
 
 
 def statements_stay_in_the_stack(plan: Plan) -> Complaints:
@@ -136,12 +146,12 @@ def only_identity_writes_sessions(plan: Plan) -> Complaints:
 
 
 def services_keep_to_their_own_tables(plan: Plan) -> Complaints:
-    shared = {"sessions", "idempotency"}
+    shared = {"sessions", "idempotency", "attempts", "partner-calls"}
     for policy in plan.of("aws_iam_role_policy"):
         service = re.match(r'module\.([a-z]+)(\["mocks"\])?\.aws_iam_role_policy\.this', policy.address)
         for statement in _statements(policy.document("policy")):
             for arn in _list(statement["Resource"]):
-                table = re.search(rf":table/{re.escape(STACK)}-([a-z]+)", arn)
+                table = re.search(rf":table/{re.escape(STACK)}-([a-z-]+)", arn)
                 if table and table[1] not in shared and (service is None or table[1] != service[1]):
                     yield f"{policy.address}: {table[1]} is another service's table"
 
@@ -204,6 +214,129 @@ def iot_may_call_what_it_names(plan: Plan) -> Complaints:
                 yield f"{resource.address}: may not call its function"
 
 
+def operators_routes_are_for_operators(plan: Plan) -> Complaints:
+    """An identity of the pool is anybody who has registered."""
+    for policy in plan.of("aws_iam_role_policy"):
+        for statement in _statements(policy.document("policy")):
+            if any("/operations/" in arn for arn in _list(statement["Resource"]) if ":execute-api:" in arn):
+                yield f"{policy.address}: may call operators' routes"
+
+
+def unattended_failures_are_kept(plan: Plan) -> Complaints:
+    """Who calls without waiting for an answer never learns of a failure."""
+    waits = {"apigateway.amazonaws.com"}
+    kept = {
+        config.values["function_name"]: config.values["destination_config"]
+        for config in plan.of("aws_lambda_function_event_invoke_config")
+        if config.values["qualifier"] == "live"
+    }
+    for permission in plan.of("aws_lambda_permission"):
+        name, source = permission.values["function_name"], permission.values["source_arn"]
+        if permission.values["principal"] in waits or ":provisioningtemplate/" in source:
+            continue
+        if not kept.get(name):
+            yield f"{permission.address}: what fails is lost"
+        if f"{name}-dead" not in _queues_to_send_to(plan, name):
+            yield f"{permission.address}: {name} may not send to its dead-letter queue"
+
+
+def _queues_to_send_to(plan: Plan, role: str) -> set[str]:
+    return {
+        arn.rpartition(":")[2]
+        for policy in plan.of("aws_iam_role_policy")
+        if _role_of(plan, policy) == role
+        for statement in _statements(policy.document("policy"))
+        if "sqs:SendMessage" in _list(statement["Action"])
+        for arn in _list(statement["Resource"])
+    }
+
+
+def _role_of(plan: Plan, policy: Resource) -> str | None:
+    """Name the role whose policy it is by their addresses: a plan of nothing does not know it."""
+    address = policy.address.replace("aws_iam_role_policy.", "aws_iam_role.")
+    return next((role.values["name"] for role in plan.of("aws_iam_role") if role.address == address), None)
+
+
+def mappings_may_read_their_queue(plan: Plan) -> Complaints:
+    """The function's role is what polls: without the right, messages wait and nobody is told."""
+    needed = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+    readers: dict[str, set[str]] = {}
+    for policy in plan.of("aws_iam_role_policy"):
+        for statement in _statements(policy.document("policy")):
+            if needed <= set(_list(statement["Action"])):
+                for arn in _list(statement["Resource"]):
+                    readers.setdefault(arn.rpartition(":")[2], set()).add(policy.address)
+    for queue in plan.of("aws_sqs_queue"):
+        name = queue.values["name"]
+        if not readers.get(name):
+            yield f"{queue.address}: no function may read it"
+        for address in readers.get(name, ()):
+            archives = address == 'module.operations.aws_iam_role_policy.this["archive-dead-letters"]'
+            if archives != name.endswith("-dead"):
+                yield f"{queue.address}: read by {address}"
+
+
+def dead_letters_are_archived(plan: Plan) -> Complaints:
+    """Each dead-letter queue has a mapping, which leaves a letter long enough to who archives it."""
+    mapped = sum("dead_letters" in mapping.address for mapping in plan.of("aws_lambda_event_source_mapping"))
+    dead = [queue for queue in plan.of("aws_sqs_queue") if queue.values["name"].endswith("-dead")]
+    if mapped != len(dead):
+        yield f"{len(dead)} dead-letter queues and {mapped} mappings"
+    archive = plan.named("aws_lambda_function", 'this["archive-dead-letters"]')
+    for queue in dead:
+        if queue.values["visibility_timeout_seconds"] < 6 * archive.values["timeout"]:
+            yield f"{queue.address}: hands a letter out again while it is being archived"
+
+
+def messages_stay_with_their_worker(plan: Plan) -> Complaints:
+    """Lambda refuses a mapping whose queue would hand a message out before the function's time is over."""
+    timeouts = {one.values["function_name"]: one.values["timeout"] for one in plan.of("aws_lambda_function")}
+    for queue in plan.of("aws_sqs_queue"):
+        name = queue.values["name"]
+        if not name.endswith("-dead") and queue.values["visibility_timeout_seconds"] < 6 * timeouts[name]:
+            yield f"{queue.address}: less than six times the function's {timeouts[name]} s"
+
+
+def errors_are_reported(plan: Plan) -> Complaints:
+    """Every function's log but those of the functions that report."""
+    silent = {f"/aws/lambda/{STACK}-operations-{name}" for name in ("report-errors", "notify-operators")}
+    followed = {one.values["log_group_name"] for one in plan.of("aws_cloudwatch_log_subscription_filter")}
+    for function in plan.of("aws_lambda_function"):
+        group = f"/aws/lambda/{function.values['function_name']}"
+        if (group in silent) == (group in followed):
+            yield f"{function.address}: {'reports itself for ever' if group in silent else 'fails in silence'}"
+
+
+def schedules_call_functions(plan: Plan) -> Complaints:
+    given = {
+        permission.values["source_arn"]
+        for permission in plan.of("aws_lambda_permission")
+        if permission.values["principal"] == "events.amazonaws.com"
+    }
+    targets = {target.values["rule"] for target in plan.of("aws_cloudwatch_event_target")}
+    for rule in plan.of("aws_cloudwatch_event_rule"):
+        name = rule.values["name"]
+        if name not in targets or not any(arn.endswith(f":rule/{name}") for arn in given):
+            yield f"{rule.address}: calls nobody"
+
+
+def alarms_reach_the_operators(plan: Plan) -> Complaints:
+    topic = plan.named("aws_sns_topic", "aws_sns_topic.alarms")
+    arn = f"arn:aws:sns:eu-west-1:{ACCOUNT}:{topic.values['name']}"
+    for alarm in plan.of("aws_cloudwatch_metric_alarm"):
+        if alarm.values["alarm_actions"] != [arn] or alarm.values["ok_actions"] != [arn]:
+            yield f"{alarm.address}: tells nobody"
+    if topic.values["kms_master_key_id"]:
+        yield f"{topic.address}: CloudWatch cannot publish where SNS's own key encrypts"
+    [statement] = _statements(topic.document("policy"))
+    condition = {
+        "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:eu-west-1:{ACCOUNT}:alarm:{STACK}-*"},
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+    }
+    if statement["Principal"] != {"Service": "cloudwatch.amazonaws.com"} or statement["Condition"] != condition:
+        yield f"{topic.address}: open to others than the stack's alarms"
+
+
 def rules_hear_their_own_stack(plan: Plan) -> Complaints:
     for rule in plan.of("aws_iot_topic_rule"):
         if f"FROM 'paygo/{STACK}/+/" not in rule.values["sql"]:
@@ -224,17 +357,35 @@ def queues_have_a_dead_letter_queue_or_are_one(plan: Plan) -> Complaints:
 
 
 def dead_letter_queues_wake_somebody(plan: Plan) -> Complaints:
-    watched = {
-        (alarm.values["dimensions"] or {}).get("QueueName")
-        for alarm in plan.of("aws_cloudwatch_metric_alarm")
-        if alarm.values["metric_name"] == "ApproximateNumberOfMessagesVisible" and alarm.values["threshold"] == 0
-    }
+    watched = {alarm.values["alarm_name"] for alarm in plan.of("aws_cloudwatch_metric_alarm") if _counts_dead(alarm)}
     for queue in plan.of("aws_sqs_queue"):
         name = queue.values["name"]
         if name.endswith("-dead") and name not in watched:
             yield f"{queue.address}: no alarm"
         if name.endswith("-dead") and queue.values["message_retention_seconds"] < 14 * 24 * 3600:
             yield f"{queue.address}: forgets before anybody looks"
+
+
+def _counts_dead(alarm: Resource) -> bool:
+    """Tell whether the alarm rings at the first letter, in the queue that it is named after or in its archive."""
+    queries = {query["id"]: query for query in alarm.values["metric_query"]}
+    measured = {
+        (metric["namespace"], metric["metric_name"], *metric["dimensions"].items())
+        for query in queries.values()
+        for metric in query["metric"]
+    }
+    name = alarm.values["alarm_name"]
+    return (
+        measured
+        == {
+            ("AWS/SQS", "ApproximateNumberOfMessagesVisible", ("QueueName", name)),
+            ("Paygo", "OpenDeadLetters", ("Queue", name)),
+        }
+        and [query["expression"] for query in queries.values() if query["return_data"]]
+        == ["FILL(waiting, 0) + FILL(open, 0)"]
+        and alarm.values["threshold"] == 0
+        and alarm.values["evaluation_periods"] == 1
+    )
 
 
 def queues_take_messages_from_their_topic_only(plan: Plan) -> Complaints:
@@ -269,12 +420,14 @@ def streams_give_up_on_a_bad_record(plan: Plan) -> Complaints:
 
 def topics_are_encrypted(plan: Plan) -> Complaints:
     for topic in plan.of("aws_sns_topic"):
-        if not topic.values["kms_master_key_id"]:
+        if not topic.values["kms_master_key_id"] and topic.values["name"] != f"{STACK}-alarms":
             yield topic.address
 
 
 def subscriptions_choose_their_events(plan: Plan) -> Complaints:
     for subscription in plan.of("aws_sns_topic_subscription"):
+        if subscription.address == "aws_sns_topic_subscription.alarms":
+            continue
         if not json.loads(subscription.values["filter_policy"] or "{}").get("type"):
             yield f"{subscription.address}: takes every event"
 
@@ -350,8 +503,8 @@ def operations_ask_who_calls(plan: Plan) -> Complaints:
     open_to_all = {"openSession", "refreshSession"}
     for _, path, operation in _operations(plan):
         schemes = [name for requirement in operation["security"] for name in requirement]
-        expected = "session" if path.startswith("/v1/") else "partner"
-        if schemes != ([] if operation["operationId"] in open_to_all else [expected]):
+        expected = {"v1": ["session"], "partners": ["partner"], "operations": ["operator"], "mocks": []}
+        if schemes != ([] if operation["operationId"] in open_to_all else expected[path.split("/")[1]]):
             yield f"{operation['operationId']} asks for {schemes}"
 
 
@@ -387,7 +540,7 @@ def tables_are_protected(plan: Plan) -> Complaints:
 
 def nothing_is_a_mock(plan: Plan) -> Complaints:
     for resource in plan.resources:
-        if "mock" in resource.address or "/mocks" in json.dumps(dict(resource.values)):
+        if "mock" in resource.address or "mock" in json.dumps(dict(resource.values)):
             yield resource.address
 
 
@@ -399,6 +552,7 @@ def secrets_vanish_with_the_stack(plan: Plan) -> Complaints:
 
 
 def buckets_are_private_and_encrypted(plan: Plan) -> Complaints:
+    """A bucket of code keeps what was there before as well; those of a stack hold what is written once."""
     walls = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
     asked: dict[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
         "private": ("aws_s3_bucket_public_access_block", lambda values: all(values[wall] for wall in walls)),
@@ -409,9 +563,11 @@ def buckets_are_private_and_encrypted(plan: Plan) -> Complaints:
         ),
     }
     for bucket in plan.of("aws_s3_bucket"):
-        name = bucket.address.rpartition(".")[2]
         for word, (kind, holds) in asked.items():
-            if not any(one.address == f"{kind}.{name}" and holds(one.values) for one in plan.of(kind)):
+            if word == "versioned" and bucket.values.get("lifecycle_rule"):
+                continue
+            address = bucket.address.replace("aws_s3_bucket.", f"{kind}.")
+            if not any(one.address == address and holds(one.values) for one in plan.of(kind)):
                 yield f"{bucket.address}: not {word}"
 
 

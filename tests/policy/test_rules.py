@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.policy import rules
-from tests.policy.plan import ACCOUNT, STACK, Plan
+from tests.policy.plan import ACCOUNT, ADDRESSES, STACK, Plan, Planner
 
 type Rule = Callable[[Plan], rules.Complaints]
 type Doctor = Callable[[dict[str, Any]], object]
@@ -26,6 +26,15 @@ OF_EVERY_STACK: tuple[Rule, ...] = (
     rules.functions_have_a_role_and_a_log_group_of_their_own,
     rules.functions_are_called_at_their_live_alias,
     rules.permissions_name_their_one_caller,
+    rules.unattended_failures_are_kept,
+    rules.mappings_may_read_their_queue,
+    rules.messages_stay_with_their_worker,
+    rules.dead_letters_are_archived,
+    rules.errors_are_reported,
+    rules.schedules_call_functions,
+    rules.alarms_reach_the_operators,
+    rules.buckets_are_private_and_encrypted,
+    rules.operators_routes_are_for_operators,
     rules.operations_are_answered,
     rules.iot_may_call_what_it_names,
     rules.rules_hear_their_own_stack,
@@ -80,12 +89,58 @@ def test_a_stack_of_development_has_the_mocks_that_production_has_not(developmen
 def test_a_mock_of_production_has_no_function_either(production: Plan) -> None:
     functions = {function.values["function_name"] for function in production.of("aws_lambda_function")}
 
-    assert not [name for name in functions if name.startswith(f"{STACK}-partners-")]
+    assert [name for name in functions if name.startswith(f"{STACK}-partners-")] == [f"{STACK}-partners-feed-crm"]
 
 
-def test_production_without_an_identity_bureau_is_refused_in_a_sentence(planner: Any) -> None:
-    with pytest.raises(AssertionError, match="Production has no mock of the identity bureau"):
-        planner.stack(stage="production")
+def test_production_without_the_addresses_of_its_partners_is_refused_in_a_sentence(planner: Planner) -> None:
+    addresses = {name: url for name, url in ADDRESSES.items() if name != "crm"}
+
+    assert "Production has no mock" in planner.refusal(stage="production", partner_urls=addresses)
+
+
+def test_a_stack_of_development_that_is_told_wrong_things_is_refused_in_sentences(planner: Planner) -> None:
+    said = planner.refusal(stage="development", partner_urls=ADDRESSES, delay_scale=0, alarm_address="nobody")
+
+    assert "A stack for development never calls a third party" in said
+    assert "a number above 0" in said
+    assert "Alarms are mailed to an e-mail address" in said
+
+
+def test_a_stack_of_staging_that_is_told_wrong_things_is_refused_in_sentences(planner: Planner) -> None:
+    addresses = {"bank": "http://bank.example.net", "supplier": "https://supplier.example.net"}
+
+    said = planner.refusal(stage="staging", partner_urls=addresses, delay_scale=0.1)
+
+    assert "A partner is reached by https://" in said
+    assert "Of a partner that is not called no address is needed" in said
+    assert "Only a stack for development shortens its delays" in said
+
+
+def test_staging_plays_the_partners_that_it_has_no_address_of(planner: Planner) -> None:
+    plan = planner.stack(stage="staging", partner_urls={"bank": ADDRESSES["bank"]})
+
+    made_up = {version.address for version in plan.of("aws_secretsmanager_secret_version")}
+    assert 'module.called_partner["crm"].aws_secretsmanager_secret_version.this["played"]' in made_up
+    assert not [address for address in made_up if address.startswith('module.called_partner["bank"]')]
+
+
+def test_a_mock_takes_what_comes(development: Plan) -> None:
+    settings = development.of("aws_api_gateway_method_settings")
+    unthrottled = {
+        one.values["method_path"] for one in settings if one.values["settings"][0]["throttling_rate_limit"] == -1
+    }
+
+    assert unthrottled == {
+        f"mocks/{{partner}}/{{route+}}/{method}" for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+    }
+
+
+def test_a_shortened_delay_never_hands_a_message_to_a_second_worker(planner: Planner) -> None:
+    plan = planner.stack(stage="development", delay_scale=0.01)
+
+    timeouts = {one.values["function_name"]: one.values["timeout"] for one in plan.of("aws_lambda_function")}
+    queues = [queue.values for queue in plan.of("aws_sqs_queue") if not queue.values["name"].endswith("-dead")]
+    assert [queue["visibility_timeout_seconds"] for queue in queues] == [timeouts[queue["name"]] for queue in queues]
 
 
 def set_to(**values: Any) -> Doctor:
@@ -230,6 +285,96 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         'this["answer-credit by iot.amazonaws.com"]',
         set_to(source_arn=f"arn:aws:iot:eu-west-1:{ACCOUNT}:rule/*"),
     ),
+    (
+        rules.permissions_name_their_one_caller,
+        "aws_lambda_permission",
+        'this["report-errors by logs.amazonaws.com"]',
+        set_to(source_arn=f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:/aws/lambda/*:*"),
+    ),
+    (
+        rules.unattended_failures_are_kept,
+        "aws_lambda_function_event_invoke_config",
+        'this["answer-credit"]',
+        set_to(qualifier="$LATEST"),
+    ),
+    (
+        rules.unattended_failures_are_kept,
+        "aws_iam_role_policy",
+        'module.operations.aws_iam_role_policy.this["report-errors"]',
+        set_to(policy=json.dumps({"Statement": []})),
+    ),
+    (
+        rules.mappings_may_read_their_queue,
+        "aws_iam_role_policy",
+        'module.ledger.aws_iam_role_policy.this["book-payments"]',
+        set_to(policy=json.dumps({"Statement": []})),
+    ),
+    (
+        rules.mappings_may_read_their_queue,
+        "aws_iam_role_policy",
+        STATEMENTS,
+        in_statement(
+            "policy",
+            Action=["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+            Resource=f"arn:aws:sqs:eu-west-1:{ACCOUNT}:{STACK}-ledger-book-payments-dead",
+        ),
+    ),
+    (
+        rules.messages_stay_with_their_worker,
+        "aws_sqs_queue",
+        'consumer["book-payments"].aws_sqs_queue.this',
+        set_to(visibility_timeout_seconds=30),
+    ),
+    (
+        rules.dead_letters_are_archived,
+        "aws_sqs_queue",
+        "module.iot.module.dead.aws_sqs_queue.this",
+        set_to(name="unwatched"),
+    ),
+    (
+        rules.dead_letters_are_archived,
+        "aws_sqs_queue",
+        "module.iot.module.dead.aws_sqs_queue.this",
+        set_to(visibility_timeout_seconds=30),
+    ),
+    (
+        rules.errors_are_reported,
+        "aws_cloudwatch_log_subscription_filter",
+        'errors["ledger/accounts"]',
+        set_to(log_group_name=f"/aws/lambda/{STACK}-operations-report-errors"),
+    ),
+    (rules.schedules_call_functions, "aws_cloudwatch_event_target", "", set_to(rule="another")),
+    (rules.alarms_reach_the_operators, "aws_cloudwatch_metric_alarm", "", set_to(alarm_actions=[])),
+    (
+        rules.alarms_reach_the_operators,
+        "aws_sns_topic",
+        "aws_sns_topic.alarms",
+        set_to(kms_master_key_id="alias/aws/sns"),
+    ),
+    (
+        rules.alarms_reach_the_operators,
+        "aws_sns_topic",
+        "aws_sns_topic.alarms",
+        in_statement("policy", Principal={"AWS": "*"}),
+    ),
+    (
+        rules.buckets_are_private_and_encrypted,
+        "aws_s3_bucket_public_access_block",
+        "module.payloads_bucket.aws_s3_bucket_public_access_block.this",
+        set_to(block_public_policy=False),
+    ),
+    (
+        rules.operators_routes_are_for_operators,
+        "aws_iam_role_policy",
+        HOUSEHOLD,
+        in_statement("policy", Resource=f"{API}/GET/operations/dead-letters"),
+    ),
+    (
+        rules.statements_name_actions_and_resources,
+        "aws_iam_role_policy",
+        STATEMENTS,
+        in_statement("policy", Action="cloudwatch:PutMetricData", Resource="*"),
+    ),
     (rules.operations_are_answered, "aws_lambda_permission", PERMISSION, set_to(function_name="another")),
     (
         rules.iot_may_call_what_it_names,
@@ -260,7 +405,7 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         rules.dead_letter_queues_wake_somebody,
         "aws_cloudwatch_metric_alarm",
         'consumer["book-payments"].module.dead.aws_cloudwatch_metric_alarm.this',
-        set_to(dimensions={"QueueName": "another"}),
+        lambda alarm: alarm["metric_query"][0].update(expression="FILL(waiting, 0)", return_data=True),
     ),
     (
         rules.dead_letter_queues_wake_somebody,
@@ -292,8 +437,18 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         'module.ledger.module.outbox["publish-outbox"].aws_lambda_event_source_mapping.this',
         set_to(maximum_record_age_in_seconds=-1),
     ),
-    (rules.topics_are_encrypted, "aws_sns_topic", "", set_to(kms_master_key_id=None)),
-    (rules.subscriptions_choose_their_events, "aws_sns_topic_subscription", "", set_to(filter_policy=None)),
+    (
+        rules.topics_are_encrypted,
+        "aws_sns_topic",
+        "module.ledger_topic.aws_sns_topic.this",
+        set_to(kms_master_key_id=None),
+    ),
+    (
+        rules.subscriptions_choose_their_events,
+        "aws_sns_topic_subscription",
+        'consumer["book-payments"].aws_sns_topic_subscription.this["topic"]',
+        set_to(filter_policy=None),
+    ),
     (rules.identities_come_by_the_enhanced_flow, "aws_cognito_identity_pool", "", set_to(allow_classic_flow=True)),
     (
         rules.identities_invoke_routes_and_nothing_else,
