@@ -104,6 +104,24 @@ def test_a_stage_serves_what_was_deployed_to_it(api: Api) -> None:
     assert [requests.get(f"{url}/{path}", timeout=10).status_code for path in ("old", "new")] == [403, 200]
 
 
+def test_a_method_may_be_without_the_stages_limits(api: Api) -> None:
+    api.put(document({"/limited": {"get": MOCK}, "/free/{rest+}": {"get": MOCK}}))
+    url = api.deploy()
+
+    def limit(path: str, rate: str) -> list[dict[str, str]]:
+        return [change("replace", f"{path}/throttling/{name}", rate) for name in ("rateLimit", "burstLimit")]
+
+    api.client.update_stage(
+        restApiId=api.id, stageName="v", patchOperations=[*limit("/*/*", "1"), *limit("/~1free~1{rest+}/GET", "-1")]
+    )
+
+    def answers(path: str) -> set[int]:
+        return {requests.get(f"{url}/{path}", timeout=10).status_code for _ in range(10)}
+
+    assert answers("limited") == {200, 429}
+    assert answers("free/a/b") == {200}
+
+
 def test_what_cannot_be_served_is_not_deployed(api: Api) -> None:
     assert refusal(api.deploy) == "BadRequestException"
     api.put(document({"/a": {"get": {"responses": {}}}}))

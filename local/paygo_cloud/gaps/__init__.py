@@ -39,6 +39,7 @@ GAPS = (
     "root_keys",
     "signed_bodies",
     "stream_failures",
+    "unlimited_methods",
     "usage_plans",
 )
 
