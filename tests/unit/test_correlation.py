@@ -25,8 +25,8 @@ from paygo.config import setting
 from paygo.consumer import message_consumer
 from paygo.correlation import HEADER
 from paygo.messages import Message
-from paygo.outbox import publisher
 from paygo.partners import PartnerClient, PartnerSettings, bearer
+from paygo.publisher import publisher
 from paygo.security import session_key
 from paygo.storage import Table, from_attributes, to_attributes
 from payments.handlers import track_devices

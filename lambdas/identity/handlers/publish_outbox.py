@@ -2,6 +2,6 @@
 
 from paygo.composition import own_table, sns
 from paygo.config import setting
-from paygo.outbox import publisher
+from paygo.publisher import publisher
 
 handler = publisher(own_table(), setting("TOPIC_ARN"), sns())
