@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.storage import State
+from deploy.storage import State, artefact_bucket, state_bucket
 from deploy.target import Clients
 
 THREADS = 16
@@ -317,6 +317,56 @@ def _remove_table(clients: Clients, found: Found) -> None:
     dynamodb.get_waiter("table_not_exists").wait(TableName=found.id, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
 
 
+def _buckets(clients: Clients, stack: str) -> Iterator[Found]:
+    # All regions are listed alike, and a bucket that was made a moment ago has no tags yet: its name says where it is.
+    here = f"-{clients.target.account}-{clients.target.region}"
+    the_accounts = {state_bucket(clients.target), artefact_bucket(clients.target)}
+    for one in _pages(clients, "s3", "list_buckets", "Buckets"):
+        if one["Name"].startswith(stack) and one["Name"].endswith(here) and one["Name"] not in the_accounts:
+            yield Found(one["Name"], one["Name"])
+
+
+def _bucket_tags(clients: Clients, found: Found) -> Tags:
+    try:
+        return _pairs(clients("s3").get_bucket_tagging(Bucket=found.id)["TagSet"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchTagSet":
+            return None
+        raise
+
+
+def _bucket_data(clients: Clients, found: Found) -> str | None:
+    return "it has objects" if clients("s3").list_objects_v2(Bucket=found.id, MaxKeys=1).get("Contents") else None
+
+
+def _remove_bucket(clients: Clients, found: Found) -> None:
+    s3 = clients("s3")
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=found.id):
+        gone = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if gone:
+            objects = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in gone]
+            s3.delete_objects(Bucket=found.id, Delete={"Objects": objects, "Quiet": True})
+    s3.delete_bucket(Bucket=found.id)
+
+
+def _schedules(clients: Clients, stack: str) -> Iterator[Found]:
+    for one in _pages(clients, "events", "list_rules", "Rules", NamePrefix=stack):
+        yield Found(one["Name"], one["Name"])
+
+
+def _schedule_tags(clients: Clients, found: Found) -> Tags:
+    arn = clients("events").describe_rule(Name=found.id)["Arn"]
+    return _pairs(clients("events").list_tags_for_resource(ResourceARN=arn)["Tags"])
+
+
+def _remove_schedule(clients: Clients, found: Found) -> None:
+    events = clients("events")
+    targets = [target["Id"] for target in events.list_targets_by_rule(Rule=found.id)["Targets"]]
+    if targets:
+        events.remove_targets(Rule=found.id, Ids=targets)
+    events.delete_rule(Name=found.id)
+
+
 def _apis(clients: Clients, stack: str) -> Iterator[Found]:
     for one in _pages(clients, "apigateway", "get_rest_apis", "items", PaginationConfig={"PageSize": 500}):
         if one["name"].startswith(stack):
@@ -544,6 +594,15 @@ KINDS: Sequence[Kind] = (
         0,
     ),
     Kind(
+        "schedule",
+        _schedules,
+        _remove_schedule,
+        "aws_cloudwatch_event_rule",
+        _attribute("name"),
+        0,
+        tags=_schedule_tags,
+    ),
+    Kind(
         "IoT rule",
         _rules,
         lambda clients, found: clients("iot").delete_topic_rule(ruleName=found.id),
@@ -598,6 +657,16 @@ KINDS: Sequence[Kind] = (
     ),
     Kind(
         "table", _tables, _remove_table, "aws_dynamodb_table", _attribute("name"), 4, tags=_table_tags, data=_table_data
+    ),
+    Kind(
+        "bucket",
+        _buckets,
+        _remove_bucket,
+        "aws_s3_bucket",
+        _attribute("bucket"),
+        4,
+        tags=_bucket_tags,
+        data=_bucket_data,
     ),
     Kind("secret", _secrets, _remove_secret, "aws_secretsmanager_secret", _attribute("arn"), 4),
     Kind(

@@ -115,6 +115,73 @@ def test_a_table_with_items_and_a_pool_with_users_may_hold_peoples_data(clients:
     ]
 
 
+def make_bucket(name: str, stack: str | None = STACK) -> str:
+    boto3.client("s3").create_bucket(Bucket=name)
+    if stack:
+        boto3.client("s3").put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "Stack", "Value": stack}]})
+    return name
+
+
+def test_a_bucket_goes_with_every_version_of_its_objects(clients: Clients) -> None:
+    s3 = boto3.client("s3")
+    bucket = make_bucket(f"{STACK}-payloads-123456789012-us-east-1")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for text in (b"before", b"after"):
+        s3.put_object(Bucket=bucket, Key="one", Body=text)
+    s3.put_object(Bucket=bucket, Key="two", Body=b"deleted")
+    s3.delete_object(Bucket=bucket, Key="two")
+
+    found = sweep(clients, STACK, [], NOTHING, [kind("bucket")])
+
+    assert leftovers.holding_data(clients, found) == [f"bucket {bucket} (it has objects)"]
+    assert leftovers.remove(clients, found) == []
+    assert s3.list_buckets()["Buckets"] == []
+
+
+def test_a_bucket_that_was_made_but_not_yet_tagged_is_found_by_its_name(clients: Clients) -> None:
+    bucket = make_bucket(f"{STACK}-payloads-123456789012-us-east-1", stack=None)
+
+    found = sweep(clients, STACK, [], NOTHING, [kind("bucket")])
+
+    assert names(found) == [f"bucket {bucket}"]
+    assert leftovers.holding_data(clients, found) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "paygo-demo-payloads-123456789012-eu-west-1",  # the branch's stack in another region
+        "paygo-demo-payloads-210987654321-us-east-1",
+        "paygo-demo-2-payloads-123456789012-us-east-1",
+        "paygo-demolition",
+    ],
+)
+def test_buckets_of_others_are_left_alone(name: str, clients: Clients) -> None:
+    make_bucket(name, stack=None)
+
+    assert sweep(clients, STACK, ["paygo-demo-2"], NOTHING, [kind("bucket")]) == []
+
+
+@pytest.mark.parametrize("branch", ["state", "artefacts"])
+def test_a_branch_named_like_the_accounts_buckets_owns_none_of_them(branch: str, clients: Clients) -> None:
+    storage.make_state_bucket(clients)
+    make_bucket(storage.artefact_bucket(clients.target), stack=None)
+
+    assert sweep(clients, stack_name(branch), [], NOTHING, [kind("bucket")]) == []
+
+
+def test_a_schedule_goes_with_what_it_calls(clients: Clients) -> None:
+    events = boto3.client("events")
+    rule = f"{STACK}-identity-publish-outbox"
+    tags = [{"Key": "Stack", "Value": STACK}]
+    events.put_rule(Name=rule, ScheduleExpression="rate(5 minutes)", Tags=tags)
+    events.put_targets(Rule=rule, Targets=[{"Id": "1", "Arn": "arn:aws:lambda:us-east-1:123456789012:function:f"}])
+    events.put_rule(Name=f"{STACK}-aimless", ScheduleExpression="rate(5 minutes)")
+
+    assert leftovers.remove(clients, sweep(clients, STACK, [], NOTHING, [kind("schedule")])) == []
+    assert events.list_rules()["Rules"] == []
+
+
 def test_devices_are_not_what_a_deploy_removes() -> None:
     assert {one.words for one in KINDS} - {one.words for one in MADE_BY_DEPLOY} == {"thing", "device certificate"}
 

@@ -112,3 +112,64 @@ def test_a_stage_is_kept_until_another_is_said(said: str | None, before: str | N
     )
 
     assert variables["stage"] == expected
+
+
+def told(wish: run.Wish, **before: Any) -> dict[str, Any]:
+    outputs = {name: {"value": value} for name, value in before.items()}
+    cloud = Target("us-east-1", "123456789012", "nobody")
+    return run._variables(wish, cloud, State({"outputs": outputs}), {}, "sender@example.org", "arm64")
+
+
+BANK = {"bank": "https://bank.example.org"}
+
+
+def test_alarms_are_mailed_to_the_sender_until_another_address_is_said() -> None:
+    assert told(run.Wish("demo"))["alarm_address"] == "sender@example.org"
+    assert told(run.Wish("demo"), alarm_address="ops@example.org")["alarm_address"] == "ops@example.org"
+    assert (
+        told(run.Wish("demo", alarm_address="a@b.org"), alarm_address="ops@example.org")["alarm_address"] == "a@b.org"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stage", "said", "before", "scale"),
+    [
+        ("development", None, None, 1),
+        ("development", None, 0.01, 0.01),
+        ("development", 0.5, 0.01, 0.5),
+        ("staging", None, 0.01, 1),
+        ("staging", 0.5, None, 0.5),  # which Terraform refuses in a sentence
+    ],
+)
+def test_shortened_delays_are_kept_in_development(
+    stage: str, said: float | None, before: float | None, scale: float
+) -> None:
+    assert told(run.Wish("demo", stage=stage, delay_scale=said), delay_scale=before)["delay_scale"] == scale
+
+
+@pytest.mark.parametrize(
+    ("stage", "said", "before", "urls"),
+    [
+        ("staging", None, None, {}),
+        ("staging", None, BANK, BANK),
+        ("staging", {}, BANK, {}),
+        ("production", BANK, {}, BANK),
+        ("development", None, BANK, {}),
+    ],
+)
+def test_partners_addresses_are_kept_until_a_stack_is_for_development(
+    stage: str, said: dict[str, str] | None, before: dict[str, str] | None, urls: dict[str, str]
+) -> None:
+    assert told(run.Wish("demo", stage=stage, partner_urls=said), partner_urls=before)["partner_urls"] == urls
+
+
+@pytest.mark.parametrize("text", ["bank", "[]", '{"bank": 1}', '"https://bank.example.org"'])
+def test_addresses_that_cannot_be_read_are_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match="PARTNER_URLS is JSON that names addresses"):
+        run.addresses(text)
+
+
+def test_a_scale_that_is_no_number_is_refused_in_a_sentence() -> None:
+    assert run.scale("0.01") == 0.01
+    with pytest.raises(ValueError, match="DELAY_SCALE is a number"):
+        run.scale("fast")
