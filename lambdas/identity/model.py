@@ -171,6 +171,10 @@ class WeakPassword(IdentityRefusal):
     """The user pool's policy refuses the password."""
 
 
+class UnusableEmail(IdentityRefusal):
+    """The user pool does not take the e-mail address for one."""
+
+
 class ContradictingAnswer(IdentityRefusal):
     """The bureau answered this registration differently before."""
 

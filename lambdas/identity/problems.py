@@ -11,6 +11,7 @@ from identity.model import (
     RegistrationUndecided,
     RegistrationUnderWay,
     UnknownRegistration,
+    UnusableEmail,
     WeakPassword,
 )
 from paygo.problems import Place, Problem, invalid_request, not_found
@@ -35,6 +36,7 @@ _PROBLEMS: Mapping[type[IdentityRefusal], Callable[[], Problem]] = {
         "Follow the session's registration; once it is rejected, you may send another.",
     ),
     UnknownRegistration: lambda: not_found("registration"),
+    UnusableEmail: lambda: invalid_request(Place("/email", "is not an e-mail address that mail can be sent to")),
     WeakPassword: lambda: invalid_request(Place("/password", "is too easy to guess: choose a longer one")),
     ContradictingAnswer: lambda: Problem(
         HTTPStatus.CONFLICT,

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from identity.model import WeakPassword
+from identity.model import UnusableEmail, WeakPassword
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -34,6 +34,11 @@ class UserPool:
             )
         except self._client.exceptions.InvalidPasswordException as error:
             raise WeakPassword from error
+        except self._client.exceptions.InvalidParameterException as error:
+            # One exception for whatever Cognito does not like; of what we send, only the address is the caller's.
+            if "email" not in error.response["Error"].get("Message", "").lower():
+                raise
+            raise UnusableEmail from error
 
     def remove(self, username: str) -> None:
         """Delete the user, if it is there."""

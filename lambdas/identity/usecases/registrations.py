@@ -51,7 +51,15 @@ class Users(Protocol):
     """The user pool."""
 
     def keep(self, username: str, email: str, password: str) -> None:
-        """Make the user or, after a crash, finish making it; raise `WeakPassword` when the policy refuses it."""
+        """Make the user or, after a crash, finish making it.
+
+        Raises
+        ------
+        WeakPassword
+            When the pool's policy refuses the password.
+        UnusableEmail
+            When the pool does not take the address for one.
+        """
 
     def remove(self, username: str) -> None:
         """Delete the user, if it is there."""
@@ -89,8 +97,8 @@ def submit(
     ------
     RegistrationUnderWay
         When the session has another registration that is not rejected.
-    WeakPassword
-        When the user pool's policy refuses the password.
+    WeakPassword, UnusableEmail
+        When the user pool refuses the password or the address.
     """
     registration_id, household_id = registration_ids(session.session_id, intent)
     known = registrations.find(registration_id)

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from identity.model import WeakPassword
+from identity.model import UnusableEmail, WeakPassword
 from identity.usecases.sessions import Credentials
 
 
@@ -38,7 +38,8 @@ class FakeUsers:
         self.passwords: dict[str, str] = {}
 
     def keep(self, username: str, email: str, password: str) -> None:
-        assert "@" in email
+        if ".@" in email:
+            raise UnusableEmail
         if not any(character.isdigit() for character in password):
             raise WeakPassword
         self.passwords[username] = password

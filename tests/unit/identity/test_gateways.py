@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import boto3
 import pytest
 import responses
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from identity.gateways.bank import HttpBank
 from identity.gateways.bureau import HttpBureau
 from identity.gateways.credentials import COGNITO, CognitoCredentials
 from identity.gateways.users import UserPool
-from identity.model import BankCustomer, BankCustomerRefused, WeakPassword
+from identity.model import BankCustomer, BankCustomerRefused, UnusableEmail, WeakPassword
 from identity.usecases.registrations import Users
 from identity.usecases.sessions import CredentialMaker
 from paygo.outcomes import NotReady
@@ -112,6 +113,20 @@ def test_a_weak_password_is_refused_before_there_is_a_user() -> None:
         stub.add_client_error("admin_create_user", "InvalidPasswordException", expected_params=expected)
         with pytest.raises(WeakPassword):
             UserPool(client, "us-east-1_pool").keep("household-1", AMINA.email, "aaaaaaaaaaaa")
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [("Invalid email address format.", UnusableEmail), ("Username must not be empty.", ClientError)],
+)
+def test_an_address_that_cognito_does_not_take_is_told_from_other_mistakes(
+    message: str, expected: type[Exception]
+) -> None:
+    client = boto3.client("cognito-idp")
+    with Stubber(client) as stub:
+        stub.add_client_error("admin_create_user", "InvalidParameterException", message)
+        with pytest.raises(expected):
+            UserPool(client, "us-east-1_pool").keep("household-1", "amina.@example.org", PASSWORD)
 
 
 def cognito_credentials() -> CognitoCredentials:

@@ -209,6 +209,15 @@ def test_a_weak_password_is_pointed_at_and_may_be_corrected_with_the_same_key(re
     assert register()["statusCode"] == 202
 
 
+def test_an_address_that_the_pool_does_not_take_is_pointed_at(register: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(composition, "users", FakeUsers)
+
+    refused = register({**HOUSEHOLD, "email": "amina.@example.org"})
+
+    assert refused["statusCode"] == 400
+    assert [error["pointer"] for error in refused["json"]["errors"]] == ["/email"]
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
