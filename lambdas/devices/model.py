@@ -9,6 +9,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from devices.messages import Credit
+from paygo.outcomes import NotReady
 
 
 class DevicesRefusal(Exception):
@@ -42,6 +43,10 @@ class CreditRefused(DevicesRefusal):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class DeviceNotKnown(NotReady):
+    """Credit came for a device that the service does not know yet."""
 
 
 class Overtaken(Exception):

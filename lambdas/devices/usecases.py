@@ -13,6 +13,7 @@ from devices.model import (
     Claim,
     CreditRefused,
     Device,
+    DeviceNotKnown,
     DeviceNotProvisioned,
     DevicePage,
     DeviceStatus,
@@ -225,11 +226,16 @@ def apply_credit(credit: Credit, devices: Devices, things: Things) -> None:
     """Keep a credit that the ledger worked out and tell the device, however often and late it comes.
 
     The device is told even when the credit is old news: whoever kept the newest may have crashed before telling.
+
+    Raises
+    ------
+    DeviceNotKnown
+        When the device's registration cannot be read yet.
     """
     device = devices.read(credit.device_id)
     if device is None:
-        message = f"There is no device {credit.device_id}."
-        raise UnknownDevice(message)
+        message = f"There is no device {credit.device_id} yet."
+        raise DeviceNotKnown(message)
     devices.keep_credit(device, credit)
     tell_credit(device, devices, things)
 

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 from paygo.money import Money
+from paygo.outcomes import NotReady
 
 SECONDS_PER_DAY = 24 * 60 * 60
 CREDIT_REACH = timedelta(days=3650)
@@ -19,7 +20,7 @@ CREDIT_REACH = timedelta(days=3650)
 REVENUE = "house:revenue"
 
 
-class AccountNotOpen(LookupError):
+class AccountNotOpen(NotReady):
     """A payment came for a device that the ledger was not told of yet."""
 
 

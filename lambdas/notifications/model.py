@@ -3,9 +3,10 @@
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from paygo.money import Money
+from paygo.outcomes import NotReady
 
 
-class ContactNotKnown(LookupError):
+class ContactNotKnown(NotReady):
     """A household is to be told something and its contact has not arrived yet."""
 
 

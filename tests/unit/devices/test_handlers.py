@@ -20,6 +20,7 @@ from paygo.security import session_key
 from paygo.signatures import signature
 from paygo.storage import Table
 from tests.unit.devices.makers import CERTIFICATE_ID, SECRET_KEY, activated, claim, credit, proof, registered, row
+from tests.unit.queues import OwnQueue, batch
 
 MANIFESTS = "/partners/supplier/manifests"
 HEADER = "serial_number,model,label_code,starting_code,secret_key"
@@ -385,7 +386,7 @@ def test_a_device_that_asks_wrongly_is_told_so(table: Table, context: Any, quest
     assert message["code"] == code
 
 
-def credit_changed(version: int, device_id: str) -> str:
+def credit_changed(version: int, device_id: str) -> Event[CreditChanged]:
     until = credit(version).credit_until
     assert until
     data = CreditChanged(
@@ -396,11 +397,7 @@ def credit_changed(version: int, device_id: str) -> str:
         credit_until=until,
         credit_version=version,
     )
-    return (
-        Event[CreditChanged]
-        .about(device_id, data, source="/paygo-test/ledger", time=until, correlation_id="c-1")
-        .model_dump_json()
-    )
+    return Event[CreditChanged].about(device_id, data, source="/paygo-test/ledger", time=until, correlation_id="c-1")
 
 
 def test_a_changed_credit_reaches_the_device_whatever_order_events_come_in(
@@ -408,10 +405,9 @@ def test_a_changed_credit_reaches_the_device_whatever_order_events_come_in(
 ) -> None:
     device = registered(certificate_id=certificate_id)
     provisioned.activate(device, activated(device))
-    bodies = [credit_changed(version, device.device_id) for version in (2, 1, 2)]
-    records = [{"messageId": f"m-{place}", "body": body, "eventSource": "aws:sqs"} for place, body in enumerate(bodies)]
+    changes = [credit_changed(version, device.device_id) for version in (2, 1, 2)]
 
-    answer = apply_credit.handler({"Records": records}, context)
+    answer = apply_credit.handler(batch(*changes), context)
 
     assert answer == {"batchItemFailures": []}
     assert provisioned.credit(device) == credit(2)
@@ -420,12 +416,13 @@ def test_a_changed_credit_reaches_the_device_whatever_order_events_come_in(
     assert shadow.state.desired == credit(2)
 
 
-def test_a_credit_for_an_unknown_device_goes_back_to_the_queue(table: Table, context: Any) -> None:
-    record = {"messageId": "m-1", "body": credit_changed(1, "no-such-device"), "eventSource": "aws:sqs"}
+def test_a_credit_for_an_unknown_device_waits_in_the_queue(table: Table, context: Any) -> None:
+    queue = OwnQueue()
 
-    answer = apply_credit.handler({"Records": [record]}, context)
+    answer = apply_credit.handler(batch(credit_changed(1, "no-such-device")), context)
 
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert answer == {"batchItemFailures": []}
+    assert queue.waiting() == 1
 
 
 def test_the_outbox_is_published_to_the_services_topic(table: Table, context: Any) -> None:

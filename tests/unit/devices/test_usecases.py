@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from devices.messages import Credit, Shadow
 from devices.model import (
     CreditRefused,
+    DeviceNotKnown,
     DeviceNotProvisioned,
     ProvisioningRefused,
     RegisteredDevice,
@@ -245,8 +246,8 @@ def test_a_credit_is_kept_and_told(world: World) -> None:
     assert world.devices.credit(device) == world.told() == credit(1, device.device_id)
 
 
-def test_a_credit_for_an_unknown_device_is_an_error(world: World) -> None:
-    with pytest.raises(UnknownDevice, match="no-such-device"):
+def test_a_credit_for_an_unknown_device_is_not_ready(world: World) -> None:
+    with pytest.raises(DeviceNotKnown, match="no-such-device"):
         apply_credit(credit(1, "no-such-device"), world.devices, world.things)
 
 

@@ -14,6 +14,7 @@ from paygo.money import Money
 from paygo.security import SessionState, session_key
 from paygo.storage import Table
 from tests.unit.ledger.makers import NOW, credit, kes
+from tests.unit.queues import OwnQueue, batch
 
 IDENTITY = "us-east-1:5d6c0f5e-6f0e-4a5b-9a42-0b1f6f3f6d1e"
 
@@ -50,7 +51,8 @@ def get(table: Table, sessions: Table, api_event: Any, context: Any) -> Get:
 
 def record(data: EventData) -> dict[str, Any]:
     event = Event[Any].about("subject", data, source="/paygo-test/x", time=NOW, correlation_id="c-1")
-    return {"messageId": "m-1", "body": event.model_dump_json(serialize_as_any=True), "eventSource": "aws:sqs"}
+    (made,) = batch(event)["Records"]
+    return dict(made)
 
 
 def activation(model: str = "solar-home-50") -> dict[str, Any]:
@@ -135,16 +137,23 @@ def test_the_account_of_a_transaction_names_its_provider(table: Table, context: 
     ]
 
 
-@pytest.mark.parametrize(("is_open", "currency"), [(False, "KES"), (True, "USD")])
-def test_a_payment_that_cannot_be_booked_goes_back_to_its_queue(
-    table: Table, context: Any, is_open: bool, currency: str
-) -> None:
-    if is_open:
-        AccountTable(table).open(credit())
+def test_a_payment_waits_in_its_queue_until_the_account_is_open(table: Table, context: Any) -> None:
+    queue = OwnQueue()
 
-    answered = book_payments.handler({"Records": [confirmation(currency=currency)]}, context)
+    answered = book_payments.handler({"Records": [confirmation()]}, context)
 
-    assert answered == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert answered == {"batchItemFailures": []}
+    assert queue.waiting() == 1
+
+
+def test_a_payment_in_another_currency_is_an_error(table: Table, attempts: Table, context: Any) -> None:
+    AccountTable(table).open(credit())
+
+    answered = book_payments.handler({"Records": [confirmation(currency="USD")]}, context)
+
+    assert answered == {"batchItemFailures": [{"itemIdentifier": "message-1"}]}
+    (attempt,) = boto3.client("dynamodb").scan(TableName=attempts.name)["Items"]
+    assert attempt["error_type"] == {"S": "UnexpectedCurrency"}
 
 
 def test_a_household_reads_its_devices_credit(get: Get, table: Table) -> None:

@@ -12,6 +12,8 @@ from notifications.repository import ContactTable
 from paygo.events import CreditChanged, Event, EventData, HouseholdRegistered
 from paygo.money import Money
 from paygo.storage import Table
+from tests.unit.queues import OwnQueue
+from tests.unit.queues import batch as batch_of
 
 NOW = datetime(2026, 11, 21, 10, 5, tzinfo=UTC)
 AMINA = Contact(household_id="household-1", given_name="Amina", email="amina@example.org")
@@ -23,9 +25,7 @@ def sender() -> None:
 
 
 def batch(data: EventData) -> dict[str, Any]:
-    event = Event[Any].about("subject", data, source="/paygo-test/x", time=NOW, correlation_id="c-1")
-    body = event.model_dump_json(serialize_as_any=True)
-    return {"Records": [{"messageId": "m-1", "body": body, "eventSource": "aws:sqs"}]}
+    return batch_of(Event[Any].about("subject", data, source="/paygo-test/x", time=NOW, correlation_id="c-1"))
 
 
 def credit_changed() -> dict[str, Any]:
@@ -87,8 +87,9 @@ def test_two_payments_are_two_mails(table: Table, idempotency: Table, context: A
 def test_a_payment_of_a_household_not_known_yet_is_mailed_once_it_is(
     table: Table, idempotency: Table, context: Any
 ) -> None:
-    event = credit_changed()
-    assert mail_payments.handler(event, context) == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    event, queue = credit_changed(), OwnQueue()
+    assert mail_payments.handler(event, context) == {"batchItemFailures": []}
+    assert queue.waiting() == 1
 
     ContactTable(table).keep(AMINA)
 
