@@ -37,7 +37,7 @@ class Function:
     def environment(self) -> dict[str, str]:
         """Return the settings that the service's code and the layer's ask for; none of their values is ever used."""
         asked = {*_settings(self.code), *_settings(self.layer / "python" / "paygo")}
-        return {**AWS, **dict.fromkeys(asked, "bench"), "POWERTOOLS_SERVICE_NAME": self.service}
+        return {**AWS, **dict.fromkeys(asked, "bench"), **PARTNERS, "POWERTOOLS_SERVICE_NAME": self.service}
 
 
 AWS: Mapping[str, str] = {
@@ -51,6 +51,9 @@ AWS: Mapping[str, str] = {
     "LOG_LEVEL": "INFO",
 }
 """What every process here is told: enough for boto3 to look for nothing elsewhere."""
+
+PARTNERS: Mapping[str, str] = {"PARTNERS": '{"mobile-money": {"inbound_secret_arn": "bench"}}'}
+"""The one setting that is read for more than its text."""
 
 
 def unpack(workshop: Workshop, folder: Path) -> list[Function]:

@@ -24,7 +24,7 @@ REQUESTS: Mapping[str, Mapping[str, str]] = {
     "devices/devices": {"method": "GET", "path": "/v1/devices"},
     "identity/sessions": {"method": "GET", "path": "/v1/sessions/current"},
     "ledger/accounts": {"method": "GET", "path": "/v1/statement"},
-    "payments/mobile-money": {"method": "POST", "path": "/partners/mobile-money/notifications"},
+    "payments/notifications": {"method": "POST", "path": "/partners/mobile-money/notifications"},
 }
 """A read of a household's for each service that has one, and a third party's signed request, which writes."""
 

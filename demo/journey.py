@@ -313,14 +313,14 @@ STEPS = (
     Step(4, "The session is escalated", escalate, ("identity-sessions",)),
     Step(5, "The device provisions itself over MQTT", provision_device, ("devices-verify-provisioning",)),
     Step(6, "The app registers the device", register_device, ("devices-devices", "devices-answer-credit")),
-    Step(7, "Somebody pays by mobile money", notify_payment, ("payments-mobile-money",)),
+    Step(7, "Somebody pays by mobile money", notify_payment, ("payments-notifications",)),
     Step(
         8,
         "The payment becomes credit",
         receive_credit,
         ("payments-publish-outbox", "ledger-book-payments", "ledger-publish-outbox", "devices-apply-credit"),
     ),
-    Step(9, "The same payment again, and a forged one", notify_again, ("payments-mobile-money",)),
+    Step(9, "The same payment again, and a forged one", notify_again, ("payments-notifications",)),
     Step(10, "The household gets mail", read_mail, ("notifications-keep-contacts", "notifications-mail-payments")),
 )
 

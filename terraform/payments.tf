@@ -13,10 +13,6 @@ module "payments" {
   })
 
   functions = {
-    mobile-money = {
-      environment = local.for_partner["mobile-money"].environment
-      statements  = concat(module.payments_table.statements.own, local.for_partner["mobile-money"].statements)
-    }
     notifications = {
       environment = merge(local.once.environment, { PARTNERS = local.calling["providers"].environment.PARTNERS })
       statements = concat(

@@ -3,6 +3,7 @@
 import json
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from partners.gateways.callbacks import QueueOfCallbacks, SignedCalls
@@ -14,6 +15,9 @@ from paygo.config import setting
 from paygo.partners import PartnerAccess, partner_settings
 from paygo.secrets import read_secret
 from paygo.security import PartnerKeys, partner_keys
+
+if TYPE_CHECKING:
+    from partners.gateways.crm import HttpCrm
 
 CONTRACTS = Path(__file__).parent / "contracts"
 """The partners' contracts as JSON; the build puts them into the service's zip."""
@@ -40,6 +44,17 @@ def partner(name: str) -> Partner | None:
     file = CONTRACTS / f"{name}.json"
     contract = Contract(json.loads(file.read_bytes())) if file.exists() else None
     return Partner(name, contract, lambda: read_secret(settings.secret_arn, PartnerAccess).credential)
+
+
+@cache
+def crm() -> "HttpCrm":
+    """Return the CRM that is told of activations."""
+    # Imported here because only the function that calls it should pay for it in a cold start.
+    from partners.gateways.crm import HttpCrm
+    from paygo.partners import bearer
+    from paygo.partners import partner as called_partner
+
+    return HttpCrm(called_partner("crm", bearer))
 
 
 @cache

@@ -1,5 +1,6 @@
-"""A provider's payment and the device it is for."""
+"""A provider's payment, the device it is for, and the request that may have led to it."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Self
 
@@ -16,11 +17,48 @@ class Contended(Exception):
     """What was read changed before it could be written: read again."""
 
 
+class UnknownSerialNumber(Exception):
+    """The household has no device with this serial number."""
+
+
+class UnknownPaymentRequest(Exception):
+    """There is no such payment request for this caller."""
+
+
+class RequestRefused(Exception):
+    """A provider does not ask this payer for this amount, however often it is told to."""
+
+
 class State(StrEnum):
     """How far a payment has come; `confirmed` is the end."""
 
     UNMATCHED = "unmatched"
     CONFIRMED = "confirmed"
+
+
+class RequestState(StrEnum):
+    """How far a payment request has come."""
+
+    REQUESTED = "requested"
+    SENT = "sent"
+    REFUSED = "refused"
+    PAID = "paid"
+
+
+MOVES: Mapping[RequestState, frozenset[RequestState]] = {
+    # The payment may be notified before it was noted that the provider took the request.
+    RequestState.REQUESTED: frozenset({RequestState.SENT, RequestState.REFUSED, RequestState.PAID}),
+    RequestState.SENT: frozenset({RequestState.PAID}),
+    # Money that came is paid, whatever was said before.
+    RequestState.REFUSED: frozenset({RequestState.PAID}),
+    RequestState.PAID: frozenset(),
+}
+"""The states that a payment request may move to from each state."""
+
+
+def sources(target: RequestState) -> list[RequestState]:
+    """Return the states from which a payment request may move to `target`."""
+    return [state for state, targets in MOVES.items() if target in targets]
 
 
 class Value(BaseModel):
@@ -39,13 +77,46 @@ class Device(Value):
 
 
 class Notification(Value):
-    """What a provider says about a payment; `account` is the serial number that the customer typed."""
+    """What a provider says about a payment.
+
+    Attributes
+    ----------
+    account
+        The serial number that the customer typed, or that we asked a payment for.
+    payment_request_id
+        What the provider names as our own reference; it need not be one.
+    """
 
     provider: str
     reference: str
     account: str
     amount: Money
     paid_at: AwareDatetime
+    payment_request_id: str | None = None
+
+
+class PaymentRequest(Value):
+    """A payment that a household wants its provider to collect."""
+
+    payment_request_id: str
+    household_id: str
+    device_id: str
+    provider: str
+    account: str
+    amount: Money
+    phone: str
+    state: RequestState
+    requested_at: AwareDatetime
+
+    def is_paid_by(self, notification: Notification) -> bool:
+        """Tell whether the notification is of what was asked for."""
+        asked = (self.payment_request_id, self.provider, self.account, self.amount)
+        return asked == (
+            notification.payment_request_id,
+            notification.provider,
+            notification.account,
+            notification.amount,
+        )
 
 
 class Payment(Notification):

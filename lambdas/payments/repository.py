@@ -1,8 +1,9 @@
-"""Payments and devices in DynamoDB.
+"""Payments, devices and payment requests in DynamoDB.
 
     PROVIDER#<provider>#<reference>  PAYMENT                             a payment, for good
     SERIAL#<serial number>           DEVICE                              the device that is behind the serial number
     SERIAL#<serial number>           UNMATCHED#<provider>#<reference>    a copy of a payment that waits for the device
+    REQUEST#<payment request id>     REQUEST                             a household's request and its state
 
 The transaction that takes a payment checks the DEVICE item that the payment was matched against. So a payment is either
 taken before the device is kept, and then whoever keeps the device sees its UNMATCHED item, or it is taken as matched.
@@ -10,12 +11,12 @@ taken before the device is kept, and then whoever keeps the device sees its UNMA
 
 from collections.abc import Iterator
 
-from boto3.dynamodb.conditions import Attr
+from boto3.dynamodb.conditions import Attr, ConditionBase
 
-from paygo.events import Event, PaymentConfirmed
+from paygo.events import Event, PaymentConfirmed, PaymentRequested
 from paygo.outbox import outbox_write
-from paygo.storage import ABSENT, ConditionFailed, Table, TransactionRefused, sortable
-from payments.model import Contended, Device, Notification, Payment, State
+from paygo.storage import ABSENT, ConditionFailed, Table, TransactionRefused, Write, sortable
+from payments.model import Contended, Device, Notification, Payment, PaymentRequest, RequestState, State, sources
 
 
 class PaymentTable:
@@ -34,8 +35,28 @@ class PaymentTable:
         item = self._table.get(**_device_key(serial_number))
         return Device.model_validate(item) if item else None
 
-    def take(self, payment: Payment, event: Event[PaymentConfirmed] | None) -> None:
-        """Keep a new payment, and the event when it is confirmed; raise `Contended` when either was overtaken."""
+    def request(self, payment_request_id: str) -> PaymentRequest | None:
+        """Return the payment request."""
+        item = self._table.get(**_request_key(payment_request_id))
+        return PaymentRequest.model_validate(item) if item else None
+
+    def ask(self, request: PaymentRequest, event: Event[PaymentRequested]) -> None:
+        """Keep a new request and the event; do nothing when it is kept already."""
+        item = {**_request_key(request.payment_request_id), **request.model_dump(mode="json")}
+        try:
+            self._table.transact([self._table.putting(item, ABSENT), outbox_write(self._table, event)])
+        except TransactionRefused:
+            return
+
+    def move(self, request: PaymentRequest, state: RequestState) -> None:
+        """Note the request's new state; do nothing when it may no longer come to that state."""
+        try:
+            self._table.update(_request_key(request.payment_request_id), {"state": state}, _may_become(state))
+        except ConditionFailed:
+            return
+
+    def take(self, payment: Payment, event: Event[PaymentConfirmed] | None, paid: PaymentRequest | None) -> None:
+        """Keep a new payment and what follows from it; raise `Contended` when any of it was overtaken."""
         seen = Attr("device_id").eq(payment.device.device_id) if payment.device else ABSENT
         content = payment.model_dump(mode="json")
         try:
@@ -46,10 +67,16 @@ class PaymentTable:
                     outbox_write(self._table, event)
                     if event
                     else self._table.putting({**_unmatched_key(payment), **content}, ABSENT),
+                    *self._paying(paid),
                 ]
             )
         except TransactionRefused as error:
             raise Contended from error
+
+    def _paying(self, request: PaymentRequest | None) -> Iterator[Write]:
+        if request:
+            key = _request_key(request.payment_request_id)
+            yield self._table.updating(key, {"state": RequestState.PAID}, _may_become(RequestState.PAID))
 
     def follow(self, device: Device) -> Device:
         """Keep the device unless a later activation is known, and return the one that is kept."""
@@ -92,6 +119,14 @@ _PAGE = 100
 
 def _payment_key(provider: str, reference: str) -> dict[str, str]:
     return {"pk": f"PROVIDER#{provider}#{reference}", "sk": "PAYMENT"}
+
+
+def _request_key(payment_request_id: str) -> dict[str, str]:
+    return {"pk": f"REQUEST#{payment_request_id}", "sk": "REQUEST"}
+
+
+def _may_become(state: RequestState) -> ConditionBase:
+    return Attr("state").is_in([str(source) for source in sources(state)])
 
 
 def _serial(serial_number: str) -> str:

@@ -19,7 +19,7 @@ REQUESTS: dict[str, type[BaseModel]] = {
     "register": identity.RegistrationRequestBody,
     "receiveCheckResult": identity.CheckResultBody,
     "registerDevice": devices.DeviceRegistration,
-    "notifyPayment": payments.PaymentNotification,
+    "requestPayment": payments.PaymentRequestBody,
     "discardDeadLetter": operations_wire.Discard,
     "redriveDeadLetters": operations_wire.Redrives,
     "discardDeadLetters": operations_wire.Discards,
@@ -38,6 +38,8 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "readStatement": ledger.Statement,
     "importManifest": devices.ManifestReport,
     "notifyPayment": payments.Payment,
+    "requestPayment": payments.PaymentRequest,
+    "readPaymentRequest": payments.PaymentRequest,
     "listDeadLetters": operations_wire.DeadLetterPage,
     "readDeadLetter": operations_wire.DeadLetterDetail,
     "redriveDeadLetter": operations_wire.DeadLetter,
@@ -46,6 +48,8 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "discardDeadLetters": operations_wire.Moved,
     "listErrorReports": operations_wire.ReportPage,
 }
+# What a provider notifies is as its own contract says: see test_gateways.py.
+OF_A_PARTNER = {"request": {"notifyPayment"}, "answer": set[str]()}
 DOCUMENT = load()
 OPERATIONS = {operation.id: operation for operation in operations(DOCUMENT)}
 
@@ -72,7 +76,7 @@ PAIRS = [
 
 @pytest.mark.parametrize(("kind", "models"), [("request", REQUESTS), ("answer", ANSWERS)])
 def test_every_json_body_of_the_contract_has_a_model(kind: str, models: dict[str, type[BaseModel]]) -> None:
-    assert set(models) == {name for name in OPERATIONS if json_body(name, kind)}
+    assert set(models) | OF_A_PARTNER[kind] == {name for name in OPERATIONS if json_body(name, kind)}
 
 
 @pytest.mark.parametrize(("body", "model"), PAIRS)

@@ -7,7 +7,7 @@ from paygo.consumer import consumer
 from paygo.events import DeviceActivated, Event
 from payments import composition
 from payments.model import Device
-from payments.usecases import follow_device
+from payments.usecases.payments import follow_device
 
 PAYMENTS = composition.payments()
 

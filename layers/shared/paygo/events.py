@@ -82,6 +82,18 @@ class DeviceActivated(EventData):
     activated_at: AwareDatetime
 
 
+class PaymentRequested(EventData):
+    """A household asked that a provider collect a payment; the provider has still to be asked."""
+
+    TYPE: ClassVar[str] = "payments.payment-requested.v1"
+
+    payment_request_id: str
+    provider: str
+    household_id: str
+    device_id: str
+    amount: Money
+
+
 class PaymentConfirmed(EventData):
     """A provider's payment was matched to a household's device."""
 
@@ -113,6 +125,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     RegistrationSubmitted,
     HouseholdRegistered,
     DeviceActivated,
+    PaymentRequested,
     PaymentConfirmed,
     CreditChanged,
 )

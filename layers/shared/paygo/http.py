@@ -102,7 +102,7 @@ def parse[Model: BaseModel](event: "APIGatewayProxyEvent", model: type[Model]) -
     try:
         return model.model_validate_json(raw_body(event))
     except ValidationError as error:
-        raise _invalid(error) from error
+        raise invalid_body(error) from error
 
 
 def paging(event: "APIGatewayProxyEvent") -> Paging:
@@ -115,7 +115,7 @@ def query[Model: BaseModel](event: "APIGatewayProxyEvent", model: type[Model]) -
     try:
         return model.model_validate(event.query_string_parameters)
     except ValidationError as error:
-        raise _invalid(error) from error
+        raise invalid_body(error) from error
 
 
 def answer_once(
@@ -204,7 +204,8 @@ def _refusal(app: APIGatewayRestResolver, problem: Problem) -> Response[str]:
     )
 
 
-def _invalid(error: ValidationError) -> Problem:
+def invalid_body(error: ValidationError) -> Problem:
+    """Return the problem that names each wrong place, by its name on the wire, and repeats nothing of what was sent."""
     return invalid_request(
         *(
             Place("".join(f"/{step}" for step in wrong["loc"]) or "/", wrong["msg"])

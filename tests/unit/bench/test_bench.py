@@ -130,9 +130,9 @@ def test_a_function_is_told_every_setting_that_its_code_and_the_layer_ask_for(tm
 
 
 def test_a_handler_is_named_after_its_function() -> None:
-    function = Function("payments", "mobile-money", layer=Path(), code=Path())
+    function = Function("payments", "payment-requests", layer=Path(), code=Path())
 
-    assert function.module == "payments.handlers.mobile_money"
+    assert function.module == "payments.handlers.payment_requests"
 
 
 def test_what_the_last_run_of_the_tests_took_is_read(workshop: Workshop) -> None:

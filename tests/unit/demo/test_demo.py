@@ -182,7 +182,7 @@ def test_a_failed_step_ends_with_which_why_and_where_to_look(
         yield Told("it began")
         raise error
 
-    monkeypatch.setattr(command, "STEPS", (Step(7, "Somebody pays", play, ("payments-mobile-money",)),))
+    monkeypatch.setattr(command, "STEPS", (Step(7, "Somebody pays", play, ("payments-notifications",)),))
     console = Console(file=io.StringIO(), width=60)
 
     with pytest.raises(SystemExit) as ended:
@@ -190,7 +190,7 @@ def test_a_failed_step_ends_with_which_why_and_where_to_look(
 
     assert ended.value.code == 1
     assert cast("io.StringIO", console.file).getvalue().splitlines()[-1] == (
-        f"Step 7 (somebody pays) failed: {why} Look at the logs in /aws/lambda/paygo-demo-payments-mobile-money."
+        f"Step 7 (somebody pays) failed: {why} Look at the logs in /aws/lambda/paygo-demo-payments-notifications."
     )
 
 

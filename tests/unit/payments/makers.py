@@ -1,9 +1,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from paygo.events import Event, PaymentConfirmed
+from paygo.events import Event, PaymentConfirmed, PaymentRequested
 from paygo.money import Money
-from payments.model import Device, Notification, Payment
+from payments.model import Device, Notification, Payment, PaymentRequest
 
 NOW = datetime(2026, 11, 21, 10, 5, tzinfo=UTC)
 
@@ -48,4 +48,34 @@ def confirmed(what: Payment) -> Event[PaymentConfirmed]:
     )
     return Event[PaymentConfirmed].about(
         what.payment_id, data, source="/paygo-test/payments", time=NOW, correlation_id="request-1"
+    )
+
+
+def request(**changes: Any) -> PaymentRequest:
+    return PaymentRequest.model_validate(
+        {
+            "payment_request_id": "request-1",
+            "household_id": "household-1",
+            "device_id": "device-of-household-1",
+            "provider": "mobile-money",
+            "account": "SHS-000001",
+            "amount": Money(amount=25000, currency="KES"),
+            "phone": "+254700000001",
+            "state": "requested",
+            "requested_at": NOW,
+        }
+        | changes
+    )
+
+
+def requested(what: PaymentRequest) -> Event[PaymentRequested]:
+    data = PaymentRequested(
+        payment_request_id=what.payment_request_id,
+        provider=what.provider,
+        household_id=what.household_id,
+        device_id=what.device_id,
+        amount=what.amount,
+    )
+    return Event[PaymentRequested].about(
+        what.payment_request_id, data, source="/paygo-test/payments", time=NOW, correlation_id="request-1"
     )

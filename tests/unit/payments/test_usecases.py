@@ -6,10 +6,19 @@ from hypothesis import strategies as st
 
 from paygo.events import Event, PaymentConfirmed
 from paygo.money import Money
-from payments.model import Contended, Device, Notification, Payment, ReferenceReused, State
-from payments.usecases import ATTEMPTS, Payments, follow_device, take_notification
+from payments.model import (
+    Contended,
+    Device,
+    Notification,
+    Payment,
+    PaymentRequest,
+    ReferenceReused,
+    RequestState,
+    State,
+)
+from payments.usecases.payments import ATTEMPTS, Payments, follow_device, take_notification
 from tests.unit.payments.fakes import FakePayments
-from tests.unit.payments.makers import NOW, device, notification
+from tests.unit.payments.makers import NOW, device, notification, request, requested
 
 
 def take(told: Notification, payments: Payments) -> Payment:
@@ -28,10 +37,10 @@ class Overtaken(FakePayments):
         self.meanwhile = meanwhile
         self.tries = 0
 
-    def take(self, payment: Payment, event: Event[PaymentConfirmed] | None) -> None:
+    def take(self, payment: Payment, event: Event[PaymentConfirmed] | None, paid: PaymentRequest | None) -> None:
         self.tries += 1
         self.meanwhile(self)
-        super().take(payment, event)
+        super().take(payment, event, paid)
 
 
 def test_a_payment_for_an_active_device_is_confirmed_and_says_so() -> None:
@@ -116,7 +125,7 @@ def test_two_equal_notifications_at_the_same_moment_are_one_payment() -> None:
     def the_other(kept: FakePayments) -> None:
         if not first:
             first.append(Payment.taken(notification(), "the-other", None))
-            FakePayments.take(kept, first[0], None)
+            FakePayments.take(kept, first[0], None, None)
 
     assert take(notification(), Overtaken(the_other)) == first[0]
 
@@ -170,3 +179,60 @@ def test_whatever_comes_in_whatever_order_each_payment_is_confirmed_exactly_once
 
     notified = set(order) - {"activation"}
     assert sorted(event.data.provider_reference for event in payments.events) == sorted(notified)
+
+
+def with_request(**changes: object) -> FakePayments:
+    payments = FakePayments()
+    payments.ask(request(**changes), requested(request()))
+    return payments
+
+
+def test_a_payment_that_names_our_request_pays_it() -> None:
+    payments = with_request()
+
+    take(notification(payment_request_id="request-1"), payments)
+
+    assert payments.requests["request-1"].state is RequestState.PAID
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"provider": "another"},
+        {"account": "SHS-000002"},
+        {"amount": Money(amount=24999, currency="KES")},
+        {"payment_request_id": "request-2"},
+        {"payment_request_id": None},
+    ],
+)
+def test_a_payment_of_something_else_is_taken_and_pays_no_request(changes: dict[str, object]) -> None:
+    payments = with_request()
+
+    taken = take(notification(**{"payment_request_id": "request-1"} | changes), payments)
+
+    assert payments.find(taken.provider, taken.reference) == taken
+    assert payments.requests["request-1"].state is RequestState.REQUESTED
+
+
+def test_a_second_payment_of_a_request_is_taken_as_money_and_changes_no_request() -> None:
+    payments = with_request()
+
+    for reference in ("MM-1", "MM-2"):
+        take(notification(reference=reference, payment_request_id="request-1"), payments)
+
+    assert len(payments.kept) == 2
+    assert payments.requests["request-1"].state is RequestState.PAID
+
+
+def test_two_payments_of_a_request_at_the_same_moment_are_both_taken() -> None:
+    def the_other(kept: FakePayments) -> None:
+        if kept.requests["request-1"].state is not RequestState.PAID:
+            other = notification(reference="MM-2", payment_request_id="request-1")
+            FakePayments.take(kept, Payment.taken(other, "the-other", None), None, request())
+
+    payments = Overtaken(the_other)
+    payments.ask(request(), requested(request()))
+
+    take(notification(payment_request_id="request-1"), payments)
+
+    assert {reference for _, reference in payments.kept} == {"MM-1", "MM-2"}

@@ -1,4 +1,4 @@
-"""What payments does: takes notifications and follows devices, whichever of the two comes first."""
+"""Taking notifications and following devices, whichever of the two comes first."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,7 +6,15 @@ from typing import Protocol
 from uuid import uuid4
 
 from paygo.events import Event, PaymentConfirmed
-from payments.model import Contended, Device, Notification, Payment, ReferenceReused
+from payments.model import (
+    Contended,
+    Device,
+    Notification,
+    Payment,
+    PaymentRequest,
+    ReferenceReused,
+    RequestState,
+)
 
 ATTEMPTS = 4
 """A notification contends with its own repetition and with its device's activation, and both are soon over."""
@@ -21,13 +29,17 @@ class Payments(Protocol):
     def device(self, serial_number: str) -> Device | None:
         """Return the device that payments for the serial number belong to."""
 
-    def take(self, payment: Payment, event: Event[PaymentConfirmed] | None) -> None:
-        """Keep a new payment, and the event when it is confirmed.
+    def request(self, payment_request_id: str) -> PaymentRequest | None:
+        """Return the payment request."""
+
+    def take(self, payment: Payment, event: Event[PaymentConfirmed] | None, paid: PaymentRequest | None) -> None:
+        """Keep a new payment, the event when it is confirmed, and that the request is paid when it answers one.
 
         Raises
         ------
         Contended
-            When the reference was taken or the serial number's device changed since they were read.
+            When the reference was taken, the serial number's device changed or the request was paid since they were
+            read.
         """
 
     def follow(self, device: Device) -> Device:
@@ -60,7 +72,7 @@ def take_notification(
         payment = Payment.taken(notification, str(uuid4()), device)
         event = _confirmed(payment, device, source, correlation_id, now) if device else None
         try:
-            payments.take(payment, event)
+            payments.take(payment, event, _answered(payment, payments))
         except Contended:
             continue
         return payment
@@ -78,6 +90,14 @@ def follow_device(device: Device, payments: Payments, *, source: str, correlatio
     for payment in payments.unmatched(device.serial_number):
         matched = payment.matched(kept)
         payments.confirm(matched, _confirmed(matched, kept, source, correlation_id, now))
+
+
+def _answered(payment: Payment, payments: Payments) -> PaymentRequest | None:
+    """Return the request that the payment is the answer to, if it is one that is not paid yet."""
+    request = payments.request(payment.payment_request_id) if payment.payment_request_id else None
+    if request is None or request.state is RequestState.PAID or not request.is_paid_by(payment):
+        return None
+    return request
 
 
 def _confirmed(

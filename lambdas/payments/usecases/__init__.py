@@ -1,0 +1,1 @@
+"""What payments does: takes what providers notify, and asks them for what households want to pay."""
