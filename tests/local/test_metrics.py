@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.local.conftest import ACCOUNT, Bench, eventually
+from tests.local.conftest import ACCOUNT, Bench, allow, eventually, refusal
 from tests.local.test_alarms import cloudwatch
 
 __all__ = ["cloudwatch"]  # both protocols
@@ -246,3 +246,18 @@ def test_a_log_line_in_the_embedded_format_is_a_metric(bench: Bench) -> None:
     assert eventually(lambda: largest(bench, metric(name, Queue="a")) == 4)
     assert largest(bench, metric(name)) == 4
     assert largest(bench, metric(name, Queue="b")) is None
+
+
+@pytest.mark.parametrize("cloudwatch", ["query", "other"], indirect=True)
+def test_a_policy_may_name_the_namespace_that_metrics_are_put_in(cloudwatch: Any, bench: Bench) -> None:
+    named = allow("cloudwatch:PutMetricData", Condition={"StringEquals": {"cloudwatch:namespace": [SPACE]}})
+    keys = bench.user(named)("sts")._request_signer._credentials
+    cloudwatch._request_signer._credentials = keys
+    data = [{"MetricName": "Allowed", "Value": 1.0}]
+
+    cloudwatch.put_metric_data(Namespace=SPACE, MetricData=data)
+    many = [{"MetricName": f"Allowed{number}", "Value": 1.0, "Unit": "Count"} for number in range(900)]
+    cloudwatch.put_metric_data(Namespace=SPACE, MetricData=many)  # so many that the request is compressed
+
+    code = refusal(lambda: cloudwatch.put_metric_data(Namespace="Another", MetricData=data))
+    assert code in {"AccessDenied", "AccessDeniedException"}

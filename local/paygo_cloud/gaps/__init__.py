@@ -26,6 +26,7 @@ GAPS = (
     "mail_headers",
     "mail_permissions",
     "metric_lines",
+    "metric_namespaces",
     "metric_queries",
     "mqtt_certificates",
     "mqtt_listener",
