@@ -21,10 +21,10 @@ WORKERS ?= 2
 # What deploy and destroy are told; a branch name may hold anything, so it travels in the environment.
 export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS
 
-.PHONY: help demo test unit lint build deploy destroy status unlock start stop bench docs clean
+.PHONY: help demo test unit lint build deploy destroy status unlock dead-letters start stop bench docs clean
 
 help: ## show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## from nothing to a device that has been paid for, on the embedded cloud
 	@./setup.sh
@@ -45,6 +45,10 @@ status: ## BRANCH=x [PROFILE=p]: what is there of a branch's stack
 unlock: ## BRANCH=x [PROFILE=p]: free a stack whose deploy died on another machine
 	@./setup.sh
 	@$(PYTHON) -m deploy unlock
+
+dead-letters: ## BRANCH=x [PROFILE=p] [DO="show <id>"|"redrive --service s --rate 5"|"discard <id> --reason '..'"|errors]: what got stuck
+	@./setup.sh python
+	@$(PYTHON) -m operate $(or $(DO),list)
 
 build: ## build the layer and the services' zips (TARGET=local|x86_64|arm64)
 	@./build.sh --target $(or $(TARGET),local)
