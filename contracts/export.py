@@ -16,6 +16,7 @@ from contracts.document import FOLDER, load
 from contracts.page import page
 from devices.messages import MESSAGES, TOPICS
 from paygo.events import EVENT_TYPES, Event, EventData
+from paygo.payloads import MAX_MESSAGE_BYTES, REFERENCE
 
 ROOT = FOLDER.parent
 
@@ -99,6 +100,13 @@ def _event_schema(event_type: type[EventData]) -> Json:
     schema["title"] = event_type.__name__
     schema["description"] = _summary(event_type)
     schema["properties"]["type"] = {"const": event_type.TYPE}
+    schema["properties"][REFERENCE] = {
+        "type": "string",
+        "format": "uri",
+        "description": f"Where in S3 `data` is, when the message would be over {MAX_MESSAGE_BYTES} bytes with it.",
+    }
+    schema["required"].remove("data")
+    schema["oneOf"] = [{"required": ["data"]}, {"required": [REFERENCE]}]
     return schema
 
 
