@@ -19,11 +19,11 @@ from bench.workshop import Workshop
 from paygo.events import Event, PaymentConfirmed
 from paygo.money import Money
 
-ROUNDS = 8
-EVENTS = 1_000
-SINGLY = 100
+ROUNDS = 24
+EVENTS = 300
+SINGLY = 25
 """How many events of a round are published one after the other, each when the one before is written."""
-WARMING = 500
+WARMING = 300
 
 
 @dataclass
