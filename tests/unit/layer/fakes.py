@@ -11,6 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from paygo import batches, composition
+from tests.unit.conftest import SETTINGS
+
 BATCH = 10
 MAX_RECEIVES = 10
 VISIBILITY = timedelta(seconds=90)
@@ -171,6 +176,18 @@ class FakeSqs:
             if self._queue.down:
                 raise ConnectionError("SQS is out of reach")
             yield
+
+
+@contextmanager
+def consumed(queue: FakeQueue) -> Iterator[FakeQueue]:
+    """Let it be the queue that consumers consume."""
+    with pytest.MonkeyPatch.context() as patched:
+        sqs = FakeSqs(queue, SETTINGS["QUEUE_URL"], SETTINGS["DEAD_QUEUE_URL"])
+        patched.setattr(composition, "sqs", lambda: sqs)
+        patched.setattr(batches, "_now", queue.clock)
+        composition.own_queue.cache_clear()
+        yield queue
+    composition.own_queue.cache_clear()
 
 
 def _received(attribute: dict[str, Any]) -> dict[str, Any]:
