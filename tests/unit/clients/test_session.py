@@ -1,3 +1,4 @@
+import json
 import threading
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -13,8 +14,10 @@ import paygo_client
 from paygo_client import (
     ApiUnreachable,
     Household,
+    Money,
     NotDecidedInTime,
     PaygoProblem,
+    PaymentRequestState,
     RetryPolicy,
     Session,
     SessionDetails,
@@ -431,3 +434,50 @@ def test_a_statement_is_the_newest_balance_and_every_entry(api: ScriptedApi, tim
     assert [entry.amount.amount for entry in statement.entries] == [-1, 2, 3]
     assert [entry.amount.amount for entry in app.statement_entries(page_size=50)] == [4]
     assert api.asked[-1].target.endswith("?limit=50")
+
+
+PAYMENT_REQUEST = {
+    "payment_request_id": "6f1d2c3b-4a59-5e68-8f77-0a1b2c3d4e5f",
+    "provider": "mobile-money",
+    "serial_number": "SHS-000001",
+    "amount": {"amount": 25000, "currency": "KES"},
+    "state": "requested",
+    "requested_at": "2026-11-21T10:04:00Z",
+}
+
+
+def test_a_payment_is_asked_for_and_followed(api: ScriptedApi, time: Time) -> None:
+    app = opened(api, time)
+    api.will(answer(PAYMENT_REQUEST, 202), answer(PAYMENT_REQUEST | {"state": "paid"}))
+
+    asked = app.request_payment(
+        "mobile-money",
+        "SHS-000001",
+        Money(amount=25000, currency="KES"),
+        "+254700000001",
+        idempotency_key="kept-on-disk-1",
+    )
+    followed = app.payment_request(asked.payment_request_id)
+
+    assert (asked.state, followed.state) == (PaymentRequestState.REQUESTED, PaymentRequestState.PAID)
+    assert asked.amount == Money(amount=25000, currency="KES")
+    sent, read = api.asked[1:]
+    assert json.loads(sent.body) == {
+        "provider": "mobile-money",
+        "serial_number": "SHS-000001",
+        "amount": {"amount": 25000, "currency": "KES"},
+        "phone": "+254700000001",
+    }
+    assert sent.headers["Idempotency-Key"] == "kept-on-disk-1"
+    assert read.target.endswith("/v1/payment-requests/6f1d2c3b-4a59-5e68-8f77-0a1b2c3d4e5f")
+
+
+def test_a_request_for_a_payment_whose_answer_was_lost_is_sent_again_with_its_key(api: ScriptedApi, time: Time) -> None:
+    app = opened(api, time)
+    api.will(problem(503, "unavailable"), answer(PAYMENT_REQUEST, 202))
+
+    app.request_payment("mobile-money", "SHS-000001", Money(amount=25000, currency="KES"), "+254700000001")
+
+    keys = [asked.headers["Idempotency-Key"] for asked in api.asked[1:]]
+    assert len(keys) == 2
+    assert keys[0] == keys[1]

@@ -54,6 +54,15 @@ class PaymentState(StrEnum):
     CONFIRMED = "confirmed"
 
 
+class PaymentRequestState(StrEnum):
+    """How far a payment request has come; `refused` means that the provider does not ask this payer."""
+
+    REQUESTED = "requested"
+    SENT = "sent"
+    REFUSED = "refused"
+    PAID = "paid"
+
+
 class Money(Answer):
     """An amount in minor units (cents) of an ISO 4217 currency."""
 
@@ -180,6 +189,17 @@ class Statement(Answer):
 
     balance: Money
     entries: tuple[StatementEntry, ...]
+
+
+class PaymentRequest(Answer):
+    """A payment that a provider was, or will be, asked to collect."""
+
+    payment_request_id: UUID
+    provider: str
+    serial_number: str
+    amount: Money
+    state: PaymentRequestState
+    requested_at: AwareDatetime
 
 
 class RejectedRow(Answer):

@@ -19,6 +19,8 @@ from paygo_client.models import (
     DevicePage,
     DeviceStatus,
     Household,
+    Money,
+    PaymentRequest,
     PendingRegistration,
     Registration,
     SessionDetails,
@@ -216,6 +218,37 @@ class Session:
     def credit(self, device_id: uuid.UUID) -> Credit:
         """Ask until when a device is paid for."""
         return read(Credit, self.request("GET", f"/v1/devices/{device_id}/credit"))
+
+    def request_payment(
+        self, provider: str, serial_number: str, amount: Money, phone: str, *, idempotency_key: str | None = None
+    ) -> PaymentRequest:
+        """Ask that a provider collect a payment for one of the household's devices.
+
+        Parameters
+        ----------
+        provider
+            The name of one of the stack's providers.
+        phone
+            The payer's, who confirms the payment there.
+        """
+        wanted = {
+            "provider": provider,
+            "serial_number": serial_number,
+            "amount": amount.model_dump(),
+            "phone": phone,
+        }
+        answer = self.request(
+            "POST",
+            "/v1/payment-requests",
+            body=_json(wanted),
+            headers=JSON | _idempotent(idempotency_key),
+            repeatable=True,
+        )
+        return read(PaymentRequest, answer)
+
+    def payment_request(self, payment_request_id: uuid.UUID) -> PaymentRequest:
+        """Ask how far a payment request has come."""
+        return read(PaymentRequest, self.request("GET", f"/v1/payment-requests/{payment_request_id}"))
 
     def statement_pages(self, *, page_size: int | None = None) -> Iterator[StatementPage]:
         """Go through the household's account page by page, newest first."""
