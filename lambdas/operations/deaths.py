@@ -114,7 +114,17 @@ def _of_consumer(message: DeadMessage, rows: Sequence[Attempt]) -> tuple[dict[st
         "correlation_id": _id(envelope.get("correlationid")),
     }
     if why is not None and by_consumer:
-        return told | {"reason": why.value.partition(":")[0], "error": why.value}, attempts
+        reason = why.value.partition(":")[0]
+        # The consumer notes no attempt at what it sends here itself, which it did when this came.
+        last = Attempt(
+            message_id=message.message_id,
+            receive_count=1,
+            at=message.sent_at,
+            error_type=reason,
+            error=why.value,
+            log_group=f"/aws/lambda/{message.queue.source}",
+        )
+        return told | {"reason": reason, "error": why.value}, (*attempts, last)
     last = attempts[-1]
     return told | {"reason": last.error_type, "error": last.error or KILLED}, attempts
 

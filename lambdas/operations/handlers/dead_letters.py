@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from operations import composition, wire
 from operations.caller import current_operator
@@ -28,10 +29,18 @@ app = api()
 logger = Logger()
 
 
+def operators_only(asked: APIGatewayRestResolver, answer_it: NextMiddleware) -> Response[Any]:
+    """Refuse everybody else before anything is read."""
+    current_operator(asked.current_event)
+    return answer_it(asked)
+
+
+app.use(middlewares=[operators_only])
+
+
 @app.get("/operations/dead-letters")
 def list_dead_letters() -> Response[str]:
     """Answer a page of the dead letters of one state."""
-    current_operator(app.current_event)
     asked = query(app.current_event, wire.DeadLetterQuery)
     page = list_letters(asked.state, asked.filter(), LETTERS, limit=asked.limit, cursor=asked.cursor)
     items = tuple(wire.DeadLetter.of(letter, REGION) for letter in page.letters)
@@ -41,7 +50,6 @@ def list_dead_letters() -> Response[str]:
 @app.get("/operations/dead-letters/<letter_id>")
 def read_dead_letter(letter_id: str) -> Response[str]:
     """Answer a dead letter with its message and its history."""
-    current_operator(app.current_event)
     with as_problems():
         letter = find(letter_id, LETTERS)
     detail = wire.DeadLetterDetail.read(letter, LETTERS.body(letter), LETTERS.history(letter_id), REGION)
@@ -110,7 +118,6 @@ def discard_dead_letters() -> Response[str]:
 @app.get("/operations/error-reports")
 def list_error_reports() -> Response[str]:
     """Answer a page of the error reports."""
-    current_operator(app.current_event)
     asked = paging(app.current_event)
     page = REPORTS.page(limit=asked.limit, cursor=asked.cursor)
     items = tuple(wire.Report.of(report, REGION) for report in page.reports)

@@ -102,7 +102,10 @@ def test_what_the_consumer_gave_up_at_once_has_its_reason() -> None:
     found = read(dead, attempt(1, message_id="original"))
 
     assert (found.reason, found.error) == ("invalid data", "invalid data: data.amount: Field required")
-    assert found.attempts == 1
+    assert found.attempts == 2
+    assert found.last_attempt is not None
+    assert (found.last_attempt.error_type, found.last_attempt.at) == ("invalid data", dead.sent_at)
+    assert found.last_attempt.log_group == "/aws/lambda/paygo-test-ledger-book-payments"
 
 
 def test_what_was_not_ready_once_did_not_die_of_that() -> None:

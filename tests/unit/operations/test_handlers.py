@@ -376,6 +376,7 @@ def test_a_household_is_no_operator(request_: Request, letter_id: str, table: Ta
             ("POST", f"/operations/dead-letters/{letter_id}/discard", {"reason": "because"}),
             ("POST", "/operations/redrives", {}),
             ("POST", "/operations/discards", {"filter": {}, "reason": "because"}),
+            ("POST", "/operations/discards", {"nonsense": True}),
             ("GET", "/operations/error-reports", None),
         ):
             status, problem = request_(method, path, body, **other)
