@@ -53,7 +53,7 @@ output "statements" {
         resources = ["${local.arn}/stream/*"] # a stream is named by the moment it was made
       },
       {
-        actions   = ["dynamodb:Scan", "dynamodb:UpdateItem"]
+        actions   = ["dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"]
         resources = [local.arn]
       },
       {
