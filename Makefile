@@ -21,7 +21,10 @@ WORKERS ?= 2
 # What deploy and destroy are told; a branch name may hold anything, so it travels in the environment.
 export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS
 
-.PHONY: help demo test unit lint build deploy destroy status unlock dead-letters start stop bench docs clean
+# What the deploy of a stack that only tests use shortens its delays to.
+SOAK_DELAY_SCALE := 0.0167
+
+.PHONY: help demo test soak unit lint build deploy destroy status unlock dead-letters start stop bench docs clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,8 +64,13 @@ stop: ## stop the embedded cloud, and all that is on it with it
 	@./setup.sh python
 	@$(CLOUD) stop
 
-test: ## everything: lint, unit, policy, local cloud, integration, the whole journey
+test: ## everything: lint, unit, policy, local cloud, integration, the whole journey, faults
 	@.ci/tests
+
+soak: ## play faults for ten minutes, on the stack of the branch soak
+	@./setup.sh
+	@BRANCH=soak DELAY_SCALE=$(SOAK_DELAY_SCALE) $(PYTHON) -m deploy up
+	@PYTHONPATH=lambdas $(PYTHON) -m faults --soak --branch soak
 
 unit: ## unit and contract tests, every line and branch covered
 	@./setup.sh python
