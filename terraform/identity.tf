@@ -43,6 +43,8 @@ module "identity" {
       consumes = {
         topic_arn = module.identity_topic.arn
         types     = ["identity.registration-submitted.v1"]
+
+        concurrency = 10
       }
       environment = local.calling["identity-bureau"].environment
       statements  = concat(module.identity_table.statements.own, local.calling["identity-bureau"].statements)

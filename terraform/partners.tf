@@ -86,6 +86,8 @@ module "partners" {
       consumes = {
         topic_arn = module.devices_topic.arn
         types     = ["devices.device-activated.v1"]
+
+        concurrency = 10
       }
       environment = local.calling["crm"].environment
       statements  = local.calling["crm"].statements

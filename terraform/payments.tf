@@ -33,6 +33,8 @@ module "payments" {
       consumes = {
         topic_arn = module.payments_topic.arn
         types     = ["payments.payment-requested.v1"]
+
+        concurrency = 10
       }
       environment = local.calling["providers"].environment
       statements  = concat(module.payments_table.statements.own, local.calling["providers"].statements)

@@ -432,6 +432,33 @@ def subscriptions_choose_their_events(plan: Plan) -> Complaints:
             yield f"{subscription.address}: takes every event"
 
 
+def subscriptions_keep_what_they_cannot_deliver(plan: Plan) -> Complaints:
+    """To the dead-letter queue of the consumer, which lets the topic in."""
+    queues = {queue.address.removesuffix(".aws_sqs_queue.this"): queue for queue in plan.of("aws_sqs_queue")}
+    for subscription in plan.of("aws_sns_topic_subscription"):
+        if subscription.values["protocol"] != "sqs":
+            continue
+        dead = queues[subscription.address.partition(".aws_sns_topic_subscription")[0] + ".module.dead"]
+        redrive = json.loads(subscription.values["redrive_policy"] or "{}")
+        if not redrive.get("deadLetterTargetArn", "").endswith(f":{dead.values['name']}"):
+            yield f"{subscription.address}: loses what cannot be delivered"
+        if not dead.values.get("policy"):
+            yield f"{dead.address}: lets no topic in"
+
+
+def waiting_is_no_loop(plan: Plan) -> Complaints:
+    """A consumer sends to its own queue what is not ready, and Lambda would stop that after sixteen times."""
+    allowed = {
+        one.values["function_name"]
+        for one in plan.of("aws_lambda_function_recursion_config")
+        if one.values["recursive_loop"] == "Allow"
+    }
+    for queue in plan.of("aws_sqs_queue"):
+        name = queue.values["name"]
+        if not name.endswith("-dead") and name not in allowed:
+            yield f"{queue.address}: what waits in it is taken for a loop"
+
+
 def identities_come_by_the_enhanced_flow(plan: Plan) -> Complaints:
     for pool in plan.of("aws_cognito_identity_pool"):
         if pool.values["allow_classic_flow"] is not False:

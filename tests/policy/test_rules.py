@@ -45,6 +45,8 @@ OF_EVERY_STACK: tuple[Rule, ...] = (
     rules.streams_give_up_on_a_bad_record,
     rules.topics_are_encrypted,
     rules.subscriptions_choose_their_events,
+    rules.subscriptions_keep_what_they_cannot_deliver,
+    rules.waiting_is_no_loop,
     rules.identities_come_by_the_enhanced_flow,
     rules.identities_invoke_routes_and_nothing_else,
     rules.only_the_platform_makes_users,
@@ -449,6 +451,19 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         'consumer["book-payments"].aws_sns_topic_subscription.this["topic"]',
         set_to(filter_policy=None),
     ),
+    (
+        rules.subscriptions_keep_what_they_cannot_deliver,
+        "aws_sns_topic_subscription",
+        'consumer["book-payments"].aws_sns_topic_subscription.this["topic"]',
+        set_to(redrive_policy=None),
+    ),
+    (
+        rules.subscriptions_keep_what_they_cannot_deliver,
+        "aws_sqs_queue",
+        'consumer["book-payments"].module.dead.aws_sqs_queue.this',
+        set_to(policy=None),
+    ),
+    (rules.waiting_is_no_loop, "aws_lambda_function_recursion_config", "", set_to(recursive_loop="Terminate")),
     (rules.identities_come_by_the_enhanced_flow, "aws_cognito_identity_pool", "", set_to(allow_classic_flow=True)),
     (
         rules.identities_invoke_routes_and_nothing_else,

@@ -12,6 +12,7 @@ module "dead" {
   name              = var.name
   alarm_description = "A message was tried ${local.max_receive} times: look at it, mend the cause, then redrive or discard it."
   source_queue_arn  = local.arn
+  topic_arn         = try(var.subscription.topic_arn, null)
 }
 
 resource "aws_sqs_queue" "this" {
@@ -49,6 +50,7 @@ resource "aws_sns_topic_subscription" "this" {
   endpoint             = aws_sqs_queue.this.arn
   filter_policy        = jsonencode({ type = var.subscription.types })
   raw_message_delivery = true
+  redrive_policy       = jsonencode({ deadLetterTargetArn = module.dead.arn })
 }
 
 resource "aws_lambda_event_source_mapping" "this" {

@@ -18,6 +18,18 @@ resource "aws_sqs_queue" "this" {
     redrivePermission = "byQueue"
     sourceQueueArns   = [var.source_queue_arn]
   })
+
+  # What the topic cannot hand to the queue it is for comes here instead of being lost.
+  policy = var.topic_arn == null ? null : jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "sns.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = local.arn
+      Condition = { ArnEquals = { "aws:SourceArn" = var.topic_arn } }
+    }]
+  })
 }
 
 # A letter leaves the queue within seconds, into the archive, and is open there until somebody redrives or discards it. Where

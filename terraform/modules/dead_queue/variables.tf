@@ -25,3 +25,9 @@ variable "source_queue_arn" {
   type        = string
   default     = null
 }
+
+variable "topic_arn" {
+  description = "The topic whose messages for that queue come here when they cannot be delivered; null when there is none."
+  type        = string
+  default     = null
+}

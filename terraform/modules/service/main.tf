@@ -160,6 +160,16 @@ resource "aws_lambda_function" "this" {
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.this]
 }
 
+# What is not ready goes back to the function's own queue as a copy, however often. Lambda takes that for a loop, and would
+# send the sixteenth copy to the dead-letter queue.
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+resource "aws_lambda_function_recursion_config" "this" {
+  for_each = local.consumers
+
+  function_name  = aws_lambda_function.this[each.key].function_name
+  recursive_loop = "Allow"
+}
+
 resource "aws_lambda_alias" "live" {
   for_each = var.functions
 
