@@ -73,21 +73,22 @@ def connected(stack: FakeStack, timeout: float = 0.05) -> Device:
     return Device.connect(ENDPOINT, credentials(), timeout=timeout, make_client=stack.make_client)
 
 
-def provisioned(stack: FakeStack) -> DeviceCredentials:
+def provisioned(stack: FakeStack, folder: CredentialFolder | None = None) -> DeviceCredentials:
     return paygo_device.provision(
         ENDPOINT,
         claim(),
         template="paygo-demo",
         serial_number="SHS-000001",
         secret_key=SECRET,
+        folder=folder,
         timeout=0.05,
         make_client=stack.make_client,
     )
 
 
-def provisioning(answer: Any, suffix: str = "accepted") -> FakeStack:
+def provisioning(answer: Any, suffix: str = "accepted", certificate_id: str = "c0ffee") -> FakeStack:
     certificate = {
-        "certificateId": "c0ffee",
+        "certificateId": certificate_id,
         "certificatePem": "PEM",
         "privateKey": "KEY",
         "certificateOwnershipToken": "owner",
@@ -142,6 +143,68 @@ def test_a_refused_provisioning_says_why_and_disconnects() -> None:
 def test_an_answer_to_provisioning_without_a_thing_is_unexpected() -> None:
     with pytest.raises(UnexpectedMessage, match="provision/json/accepted"):
         provisioned(provisioning({}))
+
+
+def claimed_by(stack: FakeStack) -> list[str]:
+    """The proofs' certificates, as far as a test knows them by what was proved."""
+    proofs = {
+        hmac.new(bytes(range(16)), f"SHS-000001:{certificate}".encode(), hashlib.sha256).hexdigest(): certificate
+        for certificate in ("c0ffee", "decaf")
+    }
+    return [proofs[message["parameters"]["Proof"]] for topic, message in stack.client.published if topic == PROVISION]
+
+
+def test_a_device_whose_claim_was_not_answered_claims_again_with_the_same_certificate(tmp_path: Path) -> None:
+    folder = CredentialFolder(tmp_path / "device")
+    lost = provisioning({})
+    del lost.answers[PROVISION]
+    with pytest.raises(TimedOut):
+        provisioned(lost, folder)
+    assert not folder.exists()
+    assert stat.S_IMODE((folder.path / "claimed.json").stat().st_mode) == 0o600
+
+    again = provisioning({"thingName": THING}, certificate_id="decaf")
+    made = provisioned(again, CredentialFolder(tmp_path / "device"))
+
+    assert (claimed_by(lost), claimed_by(again)) == (["c0ffee"], ["c0ffee"])
+    assert (made.certificate_id, made.private_key) == ("c0ffee", "KEY")
+    assert folder.load() == made
+    assert folder.certificate() is None
+
+
+def test_a_certificate_that_may_not_claim_any_more_is_replaced(tmp_path: Path) -> None:
+    folder = CredentialFolder(tmp_path / "device")
+    lost = provisioning({})
+    del lost.answers[PROVISION]
+    with pytest.raises(TimedOut):
+        provisioned(lost, folder)
+    stack = provisioning({"thingName": THING}, certificate_id="decaf")
+    refused = (f"{PROVISION}/rejected", {"errorCode": "InvalidCertificateOwnershipToken"})
+    answers = iter([[refused], [(f"{PROVISION}/accepted", {"thingName": THING})]])
+    stack.answers[PROVISION] = lambda _: next(answers)
+
+    made = provisioned(stack, folder)
+
+    assert claimed_by(stack) == ["c0ffee", "decaf"]
+    assert folder.load() == made
+    assert made.certificate_id == "decaf"
+
+
+def test_a_certificate_that_may_have_claimed_is_kept_while_no_other_may(tmp_path: Path) -> None:
+    folder = CredentialFolder(tmp_path / "device")
+    lost = provisioning({})
+    del lost.answers[PROVISION]
+    with pytest.raises(TimedOut):
+        provisioned(lost, folder)
+
+    with pytest.raises(ProvisioningRefused):
+        provisioned(provisioning({"errorCode": "AccessDenied"}, "rejected", "decaf"), folder)
+
+    kept = folder.certificate()
+    assert kept
+    assert kept.certificate_id == "c0ffee"
+    assert "KEY" not in repr(kept)
+    assert "owner" not in repr(kept)
 
 
 def test_a_device_connects_under_its_things_name_and_listens_to_its_own_topics(stack: FakeStack) -> None:

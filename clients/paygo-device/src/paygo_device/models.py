@@ -33,6 +33,13 @@ class KeyPair(_Model):
     private_key: str = Field(repr=False)
 
 
+class NewCertificate(KeyPair):
+    """A certificate that AWS IoT made for a device, and the token that it may be claimed with for an hour."""
+
+    certificate_id: str
+    ownership_token: str = Field(repr=False)
+
+
 class DeviceCredentials(KeyPair):
     """A device's own identity, made by provisioning."""
 

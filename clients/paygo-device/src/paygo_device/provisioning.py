@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
@@ -10,7 +11,8 @@ from pydantic import BaseModel, Field, ValidationError
 from paygo_device import topics
 from paygo_device.connection import Connection, MakeClient, Message, paho_client
 from paygo_device.errors import ProvisioningRefused, UnexpectedMessage
-from paygo_device.models import DeviceCredentials, Endpoint, KeyPair
+from paygo_device.folder import CredentialFolder
+from paygo_device.models import DeviceCredentials, Endpoint, KeyPair, NewCertificate
 
 DEFAULT_TIMEOUT_SECONDS = 15.0
 
@@ -20,6 +22,10 @@ class _Certificate(BaseModel):
     certificate_pem: str = Field(alias="certificatePem")
     private_key: str = Field(alias="privateKey", repr=False)
     ownership_token: str = Field(alias="certificateOwnershipToken", repr=False)
+
+    def kept(self) -> NewCertificate:
+        """Return it as a folder keeps it."""
+        return NewCertificate(**self.model_dump())
 
 
 class _Thing(BaseModel):
@@ -50,10 +56,14 @@ def provision(
     template: str,
     serial_number: str,
     secret_key: str,
+    folder: CredentialFolder | None = None,
     timeout: float = DEFAULT_TIMEOUT_SECONDS,
     make_client: MakeClient = paho_client,
 ) -> DeviceCredentials:
     """Make the device's own certificate and thing; keep what is returned, it is not told again.
+
+    A serial number is claimed once, by one certificate. When the answer to that is lost, only the same certificate may
+    claim again: with a `folder` it outlives a restart, and the next call goes on with it.
 
     Parameters
     ----------
@@ -61,6 +71,8 @@ def provision(
         The claim certificate that the whole batch shares.
     template
         The stack's provisioning template.
+    folder
+        Where the certificate is kept while it is claimed, and its credentials when they are there.
     timeout
         Seconds that connecting and each of the two exchanges may take.
 
@@ -72,28 +84,32 @@ def provision(
     # Lower case apart from the serial number, so it is never a thing's name and cannot push a device off.
     client_id = f"{endpoint.stack}-claim-{serial_number}"
     create, register = topics.create_certificate(), topics.provision(template)
+
+    def claimed(connection: Connection, certificate: NewCertificate) -> DeviceCredentials:
+        shown = proof(secret_key, serial_number, certificate.certificate_id)
+        request = {
+            "certificateOwnershipToken": certificate.ownership_token,
+            "parameters": {"SerialNumber": serial_number, "Proof": shown},
+        }
+        thing = _ask(connection, register, request, _Thing, timeout)
+        return DeviceCredentials(thing_name=thing.thing_name, **certificate.model_dump(exclude={"ownership_token"}))
+
     with Connection.open(endpoint, claim, client_id, timeout=timeout, make_client=make_client) as connection:
         connection.subscribe([*create.answers, *register.answers], timeout=timeout)
-        certificate = _ask(connection, create, {}, _Certificate, timeout)
-        thing = _ask(
-            connection,
-            register,
-            {
-                "certificateOwnershipToken": certificate.ownership_token,
-                "parameters": {
-                    "SerialNumber": serial_number,
-                    "Proof": proof(secret_key, serial_number, certificate.certificate_id),
-                },
-            },
-            _Thing,
-            timeout,
-        )
-    return DeviceCredentials(
-        thing_name=thing.thing_name,
-        certificate_id=certificate.certificate_id,
-        certificate_pem=certificate.certificate_pem,
-        private_key=certificate.private_key,
-    )
+        credentials = None
+        kept = folder.certificate() if folder else None
+        if kept:
+            # Its token may have expired before it was ever claimed: then another certificate may claim.
+            with suppress(ProvisioningRefused):
+                credentials = claimed(connection, kept)
+        if credentials is None:
+            certificate = _ask(connection, create, {}, _Certificate, timeout).kept()
+            if folder and not kept:
+                folder.keep_certificate(certificate)
+            credentials = claimed(connection, certificate)
+    if folder:
+        folder.save(credentials)
+    return credentials
 
 
 def _ask[Model: BaseModel](
