@@ -51,7 +51,7 @@ def errors_of(batch: LogBatch, stack: str) -> Iterator[SeenError]:
         return
     service, _, function = batch.logGroup.rpartition("/")[2].removeprefix(f"{stack}-").partition("-")
     for line in batch.logEvents:
-        about = _structured(line.message, service) or _plain(line.message, service)
+        about = _structured(line.message, service, function) or _plain(line.message, service)
         yield SeenError(
             service=service,
             function=function,
@@ -92,7 +92,7 @@ def type_name(value: object) -> str:
     return value if isinstance(value, str) and _TYPE.fullmatch(value) else PLAIN
 
 
-def _structured(message: str, service: str) -> dict[str, Any] | None:
+def _structured(message: str, service: str, function: str) -> dict[str, Any] | None:
     try:
         line = json.loads(message)
     except ValueError:
@@ -100,9 +100,11 @@ def _structured(message: str, service: str) -> dict[str, Any] | None:
     if not isinstance(line, dict) or line.get("level") not in LEVELS:
         return None
     frames = list(_stack_frames(line.get("stack_trace"))) or frames_in(str(line.get("exception") or ""))
+    location = _text(line.get("location"))
     return {
         "type": type_name(line.get("exception_name")),
-        "place": place_of(frames, service) or _text(line.get("location")),
+        # A location names no file, and the layer logs for every function.
+        "place": place_of(frames, service) or (f"{service}/{function} {location}" if location else None),
         "correlation_id": _text(line.get("correlation_id")),
         "request_id": _text(line.get("function_request_id")),
     }

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import requests
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -168,6 +167,9 @@ class Webhook:
 
     def tell(self, notice: Notice) -> None:
         """Post the notice; raise `NoticeRefused` when it is not taken. Neither names the address."""
+        # Imported here because only one function of the service should pay for it in a cold start.
+        import requests
+
         # Read each time: notices are rare, and whoever just set the address waits for the first.
         url = read_secret(self._secret_arn, WebhookSecret, timedelta(0)).url
         if url is None:

@@ -57,7 +57,7 @@ def test_what_powertools_logs_is_read(with_frames: bool) -> None:
 def test_what_is_logged_without_an_exception_has_the_place_of_the_logging() -> None:
     error = one({"level": "CRITICAL", "location": "handler:12", "message": "Amina is unhappy"})
 
-    assert (error.type, error.place) == ("Error", "handler:12")
+    assert (error.type, error.place) == ("Error", "ledger/book-payments handler:12")
     assert "Amina" not in error.model_dump_json()
 
 
