@@ -6,6 +6,7 @@ marked. What may then happen twice is told apart by message ids and versions.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Protocol
 
 from operations.deaths import LETTER, Death, attempts_key, read_death
@@ -42,6 +43,9 @@ SECONDS_A_CALL = 10
 LETTERS_A_CALL = 100
 SCANNED_A_CALL = 1000
 """A filter by reason may skip this many letters before a call answers with what it has, and where to go on."""
+
+COUNTED_AT_ONCE = 500
+"""An alarm asks whether there are any, and every minute all are counted: each batch of a flood need not do so too."""
 
 NOTICE_WINDOW = timedelta(hours=1)
 """Operators are told of one error at most once in it."""
@@ -282,10 +286,12 @@ def show_open(letters: Letters, gauge: Gauge) -> Mapping[str, int]:
 
 
 def show_open_in(queues: Iterable[Queue], letters: Letters, gauge: Gauge) -> None:
-    """Show how many letters of these queues are open, none as well."""
+    """Show how many letters of these queues are open, none as well; `COUNTED_AT_ONCE` stand for any more."""
     distinct = {queue.name: queue for queue in queues}
     if distinct:
-        gauge.show({name: sum(1 for _ in letters.open_in(queue)) for name, queue in distinct.items()})
+        gauge.show(
+            {name: sum(1 for _ in islice(letters.open_in(queue), COUNTED_AT_ONCE)) for name, queue in distinct.items()}
+        )
 
 
 def report_errors(batch: LogBatch, stack: str, reports: Reports, notices: Notices, now: datetime) -> int:

@@ -398,6 +398,17 @@ def test_a_queue_that_was_emptied_is_shown_as_empty(archived: Archive) -> None:
     assert gauge.shown == [{queue().name: 2, queue("notifications/mail-payments").name: 0}]
 
 
+def test_a_flood_is_counted_in_full_only_every_minute(archived: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("operations.usecases.COUNTED_AT_ONCE", 2)
+    archived.many(3)
+    gauge = FakeGauge()
+
+    show_open_in([queue()], archived.letters, gauge)
+    show_open(archived.letters, gauge)
+
+    assert gauge.shown == [{queue().name: 2}, {queue().name: 3}]
+
+
 def log_batch(*lines: str, function: str = "ledger-book-payments", at: int = 0) -> LogBatch:
     return LogBatch.model_validate(
         {
