@@ -19,7 +19,7 @@ from bench.workshop import Workshop
 from paygo.events import Event, PaymentConfirmed
 from paygo.money import Money
 
-ROUNDS = 24
+ROUNDS = 16
 EVENTS = 300
 SINGLY = 25
 """How many events of a round are published one after the other, each when the one before is written."""
