@@ -86,6 +86,16 @@ def signed_call(bench: Bench, caller: Clients, path: str) -> int:
     return requests.get(url, headers=dict(request.headers), timeout=20).status_code
 
 
+def test_a_batch_of_calls_is_allowed_by_the_action_of_one(bench: Bench) -> None:
+    url, arn = bench.queue()
+    entries = [{"Id": "1", "MessageBody": "told"}]
+    sender = bench.user(allow("sqs:SendMessage", arn))("sqs")
+
+    assert sender.send_message_batch(QueueUrl=url, Entries=entries)["Successful"]
+    refused = bench.user(allow("sqs:ReceiveMessage", arn))("sqs").send_message_batch
+    assert refusal(lambda: refused(QueueUrl=url, Entries=entries)) == "AccessDenied"
+
+
 def test_a_session_is_refused_once_it_has_expired(bench: Bench, cloud: Cloud) -> None:
     role = bench.role(
         allow("dynamodb:ListTables"),

@@ -12,6 +12,7 @@ GAPS = (
     "api_keys",
     "async_invocations",
     "batch_failures",
+    "batch_permissions",
     "deployments",
     "developer_identities",
     "developer_tokens",
