@@ -157,6 +157,8 @@ def _server_environment(home: Home, port: int, mqtt_port: int, root_key: tuple[s
         "DOCKER_HOST": "unix:///nonexistent",  # functions run in processes; a Docker daemon is not ours to touch
         "PAYGO_SERVER_LOCK": str(home.server_lock),
         "PAYGO_KILL_POINTS": str(home.kill_points),
+        "MINISTACK_WORKER_THREADS": "512",  # two hundred callers at once, and what functions call themselves
+        "LAMBDA_ACCOUNT_CONCURRENCY": "1000",  # AWS's own; MiniStack's depends on the machine's memory
     }
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from paygo_cloud import gaps, kill_points, locks
+from paygo_cloud import gaps, kill_points, locks, starts
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
     locks.sign(lock)
     gaps.install()
     kill_points.install()
+    starts.install()
 
     from ministack import app
 
