@@ -345,6 +345,12 @@ def rules_hear_their_own_stack(plan: Plan) -> Complaints:
             yield f"{rule.address}: what fails is lost"
 
 
+def devices_messages_can_be_followed(plan: Plan) -> Complaints:
+    for rule in plan.of("aws_iot_topic_rule"):
+        if "traceid() AS correlation_id" not in rule.values["sql"]:
+            yield f"{rule.address}: the function is not told the message's id"
+
+
 def queues_have_a_dead_letter_queue_or_are_one(plan: Plan) -> Complaints:
     dead = {queue.values["name"] for queue in plan.of("aws_sqs_queue") if queue.values["name"].endswith("-dead")}
     for queue in plan.of("aws_sqs_queue"):

@@ -38,6 +38,7 @@ OF_EVERY_STACK: tuple[Rule, ...] = (
     rules.operations_are_answered,
     rules.iot_may_call_what_it_names,
     rules.rules_hear_their_own_stack,
+    rules.devices_messages_can_be_followed,
     rules.queues_have_a_dead_letter_queue_or_are_one,
     rules.dead_letter_queues_wake_somebody,
     rules.queues_take_messages_from_their_topic_only,
@@ -397,6 +398,12 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         set_to(sql="SELECT * FROM 'paygo/+/+/credit/get'"),
     ),
     (rules.rules_hear_their_own_stack, "aws_iot_topic_rule", "", set_to(error_action=[])),
+    (
+        rules.devices_messages_can_be_followed,
+        "aws_iot_topic_rule",
+        "",
+        set_to(sql="SELECT device_id FROM 'paygo/paygo-policy/+/credit/get'"),
+    ),
     (
         rules.queues_have_a_dead_letter_queue_or_are_one,
         "aws_sqs_queue",
