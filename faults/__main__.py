@@ -22,7 +22,10 @@ from faults.plan import Plan
 from faults.played import Played
 from faults.stage import DeployedStack
 from faults.table import shown
-from faults.verdicts import unknown
+from faults.verdicts import Row, unknown
+
+TOGETHER = 6
+"""Consumers that suffer at the same time: more would only wait for a processor."""
 
 type Scenario = Callable[[], Iterable[Played]]
 
@@ -57,11 +60,11 @@ class Suite:
         self._plan = Plan(stack.kill_points)
         self._began = time.monotonic()
 
-    def run(self, parts: list[Part]) -> list[Played]:
-        """Play the parts; what waits long waits beside the others."""
+    def run(self, parts: list[Part]) -> list[Row]:
+        """Play the parts, and look at every event once more at the end; what waits long waits beside the others."""
         self._plan.clear()
-        with self._stack.mocks, ThreadPoolExecutor(32) as pool:
-            beside = pool.submit(self._played, self._waiting) if Part.WAITING in parts else None
+        with self._stack.mocks, ThreadPoolExecutor(TOGETHER) as pool, ThreadPoolExecutor() as aside:
+            beside = aside.submit(self._played, self._waiting) if Part.WAITING in parts else None
             played: list[Played] = []
             if Part.KILLS in parts:
                 self._tell("Killing workers")
@@ -77,10 +80,11 @@ class Suite:
             self._tell("Waiting for what has not ended")
             if beside:
                 played += beside.result()
-            for each in played:
-                each.settled(self._stack)
+            list(pool.map(lambda each: each.settled(self._stack), played))
+            self._tell("Counting")
+            rows = list(pool.map(lambda each: each.row(self._stack), played))
         self._plan.clear()
-        return played
+        return rows
 
     def _kills(self) -> list[Scenario]:
         return [partial(self._kill, consumer) for consumer in CONSUMERS]
@@ -136,8 +140,7 @@ def main(
     strangers = unknown(stack.consumers(), [consumer.name for consumer in CONSUMERS])
     for sentence in strangers:
         console.print(sentence, style="red")
-    played = Suite(stack, Scale(soak=soak), console).run(list(parts or Part))
-    rows = [each.row(stack) for each in played]
+    rows = Suite(stack, Scale(soak=soak), console).run(list(parts or Part))
     console.print(shown(rows))
     raise typer.Exit(0 if not strangers and all(row.is_clean for row in rows) else 1)
 

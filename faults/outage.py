@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from faults.consumers import Case, FeedCrm, Household, OpenAccounts, activated
-from faults.played import Played, eventually
+from faults.played import LOOK_AGAIN, Played, eventually
 from faults.stage import DeployedStack
 from faults.verdicts import Seen, most_in_a_second, unsettled
 
@@ -31,13 +31,13 @@ def hour_without_crm(stack: DeployedStack, count: int, *, drain_seconds: float) 
     with stack.mocks.down(PARTNER):
         stack.publish("devices", events)
         others = Played(accounts, f"{PARTNER} away for an hour", cases).settled(stack, drain_seconds)
-        problem = "waited for the CRM" if unsettled(others.seen(stack)) else ""
+        problem = "waited for the CRM" if unsettled(others.seen(stack, cases)) else ""
         time.sleep(max(0.0, (HOUR * stack.delay_scale).total_seconds() - (time.monotonic() - began)))
         away = time.monotonic() - began
         buffered = stack.waiting(crm.queue)
-    yield Played(accounts, others.fault, cases, note="done while it was away", problem=problem)
+    yield Played(accounts, others.fault, cases, note="done while it was away", problem=lambda: problem)
     began = time.monotonic()
-    eventually(lambda: not stack.waiting(crm.queue), drain_seconds)
+    eventually(lambda: not stack.waiting(crm.queue), drain_seconds, LOOK_AGAIN)
     drained = time.monotonic() - began
     calls = stack.mocks.requests(PARTNER, since=since)
     fullest, allowed = most_in_a_second(call.received_at.timestamp() for call in calls), rate() + WORKERS
@@ -57,7 +57,7 @@ def hour_without_crm(stack: DeployedStack, count: int, *, drain_seconds: float) 
         f"{PARTNER} away for an hour",
         cases,
         note=f"{note}, at most {fullest} calls a second of {rate()}",
-        problem="; ".join(problems),
+        problem=lambda: "; ".join(problems),
         look=look,
     )
 

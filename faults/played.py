@@ -8,12 +8,17 @@ from faults.consumers import Case, Consumer
 from faults.stage import DeployedStack
 from faults.verdicts import Row, Seen, unsettled
 
-LOOK_AGAIN = 0.5
-"""Seconds between two looks at what becomes of events."""
-SETTLE_SECONDS = 150
+LOOK_AGAIN = 2.0
+"""Seconds between two looks at what becomes of events; looking costs the stack as much as working."""
+SETTLE_SECONDS = 120
 """How long events may take to end; a killed worker's comes again after the queue's visibility timeout."""
 
 type Look = Callable[[DeployedStack, Sequence[Case]], Mapping[str, Seen]]
+
+
+def no_problem() -> str:
+    """Say nothing."""
+    return ""
 
 
 @dataclass(frozen=True)
@@ -22,38 +27,47 @@ class Played:
 
     Parameters
     ----------
+    problem
+        Says why the fault was not played as it should have been, as far as that is known by then.
     look
         How to see what became of the events, when that is another way than the consumer's own.
-    problem
-        Why the fault was not played as it should have been.
     """
 
     consumer: Consumer
     fault: str
     cases: Sequence[Case]
     note: str = ""
-    problem: str = ""
+    problem: Callable[[], str] = no_problem
     look: Look | None = None
 
-    def seen(self, stack: DeployedStack) -> Mapping[str, Seen]:
+    def seen(self, stack: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:
         """Return what became of the events."""
-        return (self.look or self.consumer.seen)(stack, self.cases)
+        return (self.look or self.consumer.seen)(stack, cases)
 
     def settled(self, stack: DeployedStack, seconds: float = SETTLE_SECONDS) -> "Played":
-        """Wait until every event has ended, or the time is over; the table shows what has not."""
-        eventually(lambda: not unsettled(self.seen(stack)), seconds)
+        """Wait until every event has ended and the fault was played, or the time is over: the table shows it then."""
+        left = list(self.cases)
+
+        def is_over() -> bool:
+            nonlocal left
+            lost = set(unsettled(self.seen(stack, left)))
+            left = [case for case in left if case.id in lost]
+            return not left and not self.problem()
+
+        eventually(is_over, seconds, LOOK_AGAIN)
         return self
 
     def row(self, stack: DeployedStack) -> Row:
         """Return the fault's line of the table."""
-        return Row.of(self.consumer.name, self.fault, self.seen(stack).values(), self.note, self.problem)
+        seen = self.seen(stack, self.cases)
+        return Row.of(self.consumer.name, self.fault, seen.values(), self.note, self.problem())
 
 
-def eventually(is_so: Callable[[], bool], seconds: float) -> bool:
+def eventually(is_so: Callable[[], bool], seconds: float, pause: float) -> bool:
     """Look until it is so; tell whether that came in time."""
     deadline = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > deadline:
             return False
-        time.sleep(LOOK_AGAIN)
+        time.sleep(pause)
     return True

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from faults.consumers import BookPayments, Case, Household, keep_contact, open_account, register_device
 from faults.plan import Plan
-from faults.played import Played, eventually
+from faults.played import LOOK_AGAIN, Played, eventually
 from faults.stage import DeployedStack
 from paygo.consumer import DEADLINE
 
@@ -29,16 +29,19 @@ def not_ready(stack: DeployedStack, plan: Plan, *, times: int = TIMES, seconds: 
         died_early = died_early or _is_dead(stack, consumer, case)
         return died_early or plan.count(function, case.id, PUT_BACK) >= times
 
-    is_reached = eventually(was_often_enough, seconds)
+    is_reached = eventually(was_often_enough, seconds, LOOK_AGAIN)
     counted = plan.count(function, case.id, PUT_BACK)
     plan.untrace(function, case.id)
     open_account(stack, home)
+    problem = "" if is_reached else f"not ready {counted} times only"
+    if died_early:
+        problem = "dead before its deadline"
     return Played(
         consumer,
         f"not ready {times} times",
         [case],
         note=f"{counted} times, then done",
-        problem="dead before its deadline" if died_early else "" if is_reached else f"not ready {counted} times only",
+        problem=lambda: problem,
     )
 
 
