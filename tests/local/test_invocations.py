@@ -109,7 +109,7 @@ def test_what_fails_three_times_is_parked_with_what_it_was_called_with(
 
     (body,) = bench.messages(url, seconds=30)
     record = json.loads(body)
-    attempts = [json.loads(body) for body in bench.messages(told_url, 4, seconds=4)]
+    attempts = [json.loads(body) for body in bench.messages(told_url, 4, seconds=2)]
     assert len(attempts) == 3
     assert {attempt["version"] for attempt in attempts} == {"1"}
     assert {attempt["id"] for attempt in attempts} == {record["requestContext"]["requestId"]}

@@ -65,7 +65,7 @@ class Consumer:
     def send(self, **ask: Any) -> None:
         self.sqs.send_message(QueueUrl=self.url, MessageBody=json.dumps(ask))
 
-    def told(self, count: int = 1, seconds: float = 15) -> list[Any]:
+    def told(self, count: int = 1, seconds: float = 40) -> list[Any]:
         return [json.loads(body) for body in self.bench.messages(self.told_url, count, seconds)]
 
     def is_empty(self) -> bool:
@@ -89,7 +89,7 @@ def test_a_message_that_the_function_deletes_is_deleted_once(bench: Bench) -> No
     consumer.send(do="delete")
 
     assert len(consumer.told()) == 1
-    assert eventually(consumer.is_empty)
+    assert eventually(consumer.is_empty, 30)
     assert not consumer.told(seconds=4)
 
 
@@ -116,7 +116,7 @@ def test_a_report_of_no_failure_deletes_the_whole_batch(bench: Bench, answer: An
     consumer.send(do="answer", answer=answer)
 
     assert len(consumer.told()) == 1
-    assert eventually(consumer.is_empty)
+    assert eventually(consumer.is_empty, 30)
 
 
 def test_a_dead_letter_tells_where_it_is_from_and_keeps_its_attributes(bench: Bench) -> None:
