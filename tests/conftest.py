@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.config import Config
 from localstack_client.session import Session  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REGION = "us-east-1"
@@ -24,6 +25,28 @@ REGION = "us-east-1"
 CLIENT = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={}, read_timeout=30)
 
 type Clients = Callable[..., Any]
+
+# What shares something runs in one worker, in order. pytest-xdist's own groups do nothing with pytest 9.2, which no
+# longer lets a plugin write a group into a test's id.
+GROUPS = {
+    "tests/e2e/": "stack",
+    "tests/faults/": "stack",
+    "tests/integration/": "stack",
+    "tests/local/test_kill_points.py": "kill-points",
+}
+
+
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives the tests of a group to one worker, and any other test to the next that is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((group for start, group in GROUPS.items() if nodeid.startswith(start)), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Group the tests where groups are asked for."""
+    return GroupScheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @dataclass(frozen=True)
