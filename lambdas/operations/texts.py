@@ -25,8 +25,14 @@ class Alarm(BaseModel):
 
     AlarmName: str
     NewStateValue: str
+    OldStateValue: str | None = None
     StateChangeTime: AwareDatetime | None = None
     AlarmDescription: str | None = None
+
+    @property
+    def is_news(self) -> bool:
+        """Tell whether operators want to know: not that an alarm was made and nothing is wrong."""
+        return (self.OldStateValue, self.NewStateValue) != ("INSUFFICIENT_DATA", "OK")
 
 
 def alarm_notice(notice_id: str, alarm: Alarm, stack: str, region: str, letters: Sequence[Letter] | None) -> Notice:

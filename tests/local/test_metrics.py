@@ -177,7 +177,7 @@ def test_an_alarm_may_ring_for_either_of_two_metrics(bench: Bench) -> None:
     queue = arn.rsplit(":", 1)[1]
     open_letters = metric(f"Open{bench.name}", Queue=queue)
     metrics = [
-        {"Id": "letters", "Expression": "FILL(waiting, 0) + FILL(open, 0)", "Label": "letters", "ReturnData": True},
+        {"Id": "letters", "Expression": "SUM([waiting, open])", "Label": "letters", "ReturnData": True},
         *(
             {"Id": key, "MetricStat": {"Metric": named, "Period": 10, "Stat": "Maximum"}, "ReturnData": False}
             for key, named in (("waiting", waiting(queue)), ("open", open_letters))

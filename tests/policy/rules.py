@@ -387,10 +387,9 @@ def _counts_dead(alarm: Resource) -> bool:
             ("AWS/SQS", "ApproximateNumberOfMessagesVisible", ("QueueName", name)),
             ("Paygo", "OpenDeadLetters", ("Queue", name)),
         }
-        and [query["expression"] for query in queries.values() if query["return_data"]]
-        == ["FILL(waiting, 0) + FILL(open, 0)"]
+        and [query["expression"] for query in queries.values() if query["return_data"]] == ["SUM([waiting, open])"]
         and alarm.values["threshold"] == 0
-        and alarm.values["evaluation_periods"] == 1
+        and alarm.values["datapoints_to_alarm"] == 1
     )
 
 

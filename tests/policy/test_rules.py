@@ -414,7 +414,7 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         rules.dead_letter_queues_wake_somebody,
         "aws_cloudwatch_metric_alarm",
         'consumer["book-payments"].module.dead.aws_cloudwatch_metric_alarm.this',
-        lambda alarm: alarm["metric_query"][0].update(expression="FILL(waiting, 0)", return_data=True),
+        lambda alarm: alarm["metric_query"][0].update(expression="SUM([waiting])", return_data=True),
     ),
     (
         rules.dead_letter_queues_wake_somebody,

@@ -32,12 +32,14 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     for record in event["Records"]:
         told = record["Sns"]
         notice = read(told["MessageId"], told["Message"])
+        if notice is None:
+            continue
         tell_operators(notice, CHANNELS)
         logger.info("Told", notice_id=notice.notice_id)
 
 
-def read(message_id: str, text: str) -> Notice:
-    """Return what the operators are told of the message."""
+def read(message_id: str, text: str) -> Notice | None:
+    """Return what the operators are told of the message, if anything."""
     try:
         document = json.loads(text)
         if "error_report" in document:
@@ -46,7 +48,7 @@ def read(message_id: str, text: str) -> Notice:
     except (ValueError, TypeError, ValidationError):
         logger.warning("A message is neither an alarm nor an error report", notice_id=message_id)
         return other_notice(message_id, STACK)
-    return alarm_notice(message_id, alarm, STACK, REGION, _letters(alarm))
+    return alarm_notice(message_id, alarm, STACK, REGION, _letters(alarm)) if alarm.is_news else None
 
 
 def _letters(alarm: Alarm) -> Sequence[Letter] | None:

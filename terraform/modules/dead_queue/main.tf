@@ -39,14 +39,15 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_description   = var.alarm_description
   alarm_actions       = [var.stack.alarms]
   ok_actions          = [var.stack.alarms]
-  evaluation_periods  = 1
+  evaluation_periods  = 2 # the count of open letters comes once a minute: one that is late must not look like recovery
+  datapoints_to_alarm = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   treat_missing_data  = "notBreaching"
 
   metric_query {
     id          = "dead"
-    expression  = "FILL(waiting, 0) + FILL(open, 0)"
+    expression  = "SUM([waiting, open])" # of a list, so that either counts while the other has no data
     label       = "dead letters"
     return_data = true
   }

@@ -464,6 +464,17 @@ def test_an_alarm_is_told_even_when_the_letters_cannot_be_read(
     assert "could not be read" in log.getvalue()
 
 
+def test_nobody_is_told_that_a_new_alarm_is_quiet(context: Any, log: io.StringIO) -> None:
+    quiet = json.loads(ALARM) | {"OldStateValue": "INSUFFICIENT_DATA", "NewStateValue": "OK"}
+
+    with responses.RequestsMock():
+        notify_operators.handler({"Records": [{"Sns": {"MessageId": "n-1", "Message": json.dumps(quiet)}}]}, context)
+    sent = ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].sent_messages
+
+    assert not sent
+    assert "Told" not in log.getvalue()
+
+
 def test_an_error_report_is_mailed(told: Callable[[str], Any]) -> None:
     text = json.dumps({"error_report": report().model_dump(mode="json")})
 
