@@ -13,7 +13,7 @@ from paygo_device.connection import Connection, MakeClient, Message, paho_client
 from paygo_device.errors import CreditRefused, ShadowRefused, UnexpectedMessage
 from paygo_device.models import Credit, DeviceCredentials, Endpoint
 
-DEFAULT_TIMEOUT_SECONDS = 10.0
+DEFAULT_TIMEOUT_SECONDS = 30.0
 
 
 class _State(BaseModel):

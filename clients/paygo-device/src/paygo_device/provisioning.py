@@ -14,7 +14,7 @@ from paygo_device.errors import ProvisioningRefused, UnexpectedMessage
 from paygo_device.folder import CredentialFolder
 from paygo_device.models import DeviceCredentials, Endpoint, KeyPair, NewCertificate
 
-DEFAULT_TIMEOUT_SECONDS = 15.0
+DEFAULT_TIMEOUT_SECONDS = 30.0
 
 
 class _Certificate(BaseModel):
