@@ -9,16 +9,18 @@ from uuid import UUID, uuid5
 
 from operations.errors import frames_in, place_of, type_name
 from operations.model import KILLED, Attempt, Attribute, DeadMessage, Kind, Letter, State, Value, is_id, with_gaps
+from paygo.messages import FIRST_SEEN, NOT_BEFORE, NOT_READY, REASON
 
 RECEIVES = 10
 """After how many SQS gives a message up: the queues' `maxReceiveCount`."""
 
-REASON = "reason"
-NOT_READY = "not-ready"
+UNDELIVERED = "not delivered"
+"""The reason of what no consumer ever had: the topic gave up handing it to the queue."""
+
 LETTER = "dead-letter"
 """The attribute by which a redriven message that dies again is known, whatever its body is."""
 
-CONSUMERS_OWN = frozenset({REASON, NOT_READY, "first-seen", "not-before"})
+CONSUMERS_OWN = frozenset({FIRST_SEEN, NOT_BEFORE, NOT_READY, REASON})
 """Attributes that a consumer adds; a redriven message starts without them."""
 
 BODY_PART = 75_000
@@ -50,7 +52,7 @@ def read_death(message: DeadMessage, rows: Sequence[Attempt], now: datetime) -> 
         What the consumer kept of the attempts since the letter died last, oldest first.
     """
     told, attempts = _told(message, rows)
-    first_seen = message.attributes.get("first-seen")
+    first_seen = message.attributes.get(FIRST_SEEN)
     digest = hashlib.sha256(message.body.encode("utf-8", "surrogatepass")).hexdigest()
     # With its digest: two bodies under one id are two letters, or the first would be lost.
     identity = f"{message.queue.name}\n{told.get('event_id') or message.message_id}\n{digest}"
@@ -104,16 +106,15 @@ def _told(message: DeadMessage, rows: Sequence[Attempt]) -> tuple[dict[str, Any]
 
 def _of_consumer(message: DeadMessage, rows: Sequence[Attempt]) -> tuple[dict[str, Any], tuple[Attempt, ...]]:
     envelope = _json(message.body)
-    why = message.attributes.get(REASON)
-    # A delayed copy carries why it was not ready then; that is not what it died of.
-    by_consumer = why is not None and not message.was_moved and NOT_READY not in message.attributes
-    attempts = with_gaps(rows, message.message_id, 0 if by_consumer else RECEIVES)
+    # A delayed copy that SQS moved here carries why it was not ready; that is not what it died of.
+    why = None if message.was_moved else message.attributes.get(REASON)
+    attempts = with_gaps(rows, message.message_id, RECEIVES if message.was_moved else 0)
     told = {
         "event_type": _id(envelope.get("type")),
         "event_id": _id(envelope.get("id")),
         "correlation_id": _id(envelope.get("correlationid")),
     }
-    if why is not None and by_consumer:
+    if why is not None:
         reason = why.value.partition(":")[0]
         # The consumer notes no attempt at what it sends here itself, which it did when this came.
         last = Attempt(
@@ -125,6 +126,9 @@ def _of_consumer(message: DeadMessage, rows: Sequence[Attempt]) -> tuple[dict[st
             log_group=f"/aws/lambda/{message.queue.source}",
         )
         return told | {"reason": reason, "error": why.value}, (*attempts, last)
+    if not message.was_moved:
+        undelivered = f"The topic could not hand it to {message.queue.source}."
+        return told | {"reason": UNDELIVERED, "error": undelivered}, attempts
     last = attempts[-1]
     return told | {"reason": last.error_type, "error": last.error or KILLED}, attempts
 

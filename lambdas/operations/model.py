@@ -96,7 +96,7 @@ class DeadMessage(Value):
     body: str
     attributes: Mapping[str, Attribute]
     was_moved: bool
-    """SQS moved it after the last receive; else the consumer, Lambda or AWS IoT sent it there."""
+    """SQS moved it after the last receive; else the consumer, the topic, Lambda or AWS IoT sent it there."""
     sent_at: AwareDatetime
 
 

@@ -324,7 +324,6 @@ def tell_operators(notice: Notice, channels: Iterable[Channel]) -> None:
 
 
 def _known(death: Death, letters: Letters) -> Letter | None:
-
     named = death.letter.attributes.get(LETTER)
     if named is not None:
         letter = letters.find(named.value)

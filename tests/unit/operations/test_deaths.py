@@ -111,8 +111,21 @@ def test_what_the_consumer_gave_up_at_once_has_its_reason() -> None:
 def test_what_was_not_ready_once_did_not_die_of_that() -> None:
     copied = {"reason": "the account is not open", "not-ready": "3"}
 
-    assert read(message(attributes=copied, was_moved=False), attempt(10)).reason == "CurrencyMismatch"
-    assert read(message(attributes={"reason": "the account is not open"}), attempt(10)).reason == "CurrencyMismatch"
+    assert read(message(attributes=copied), attempt(10)).reason == "CurrencyMismatch"
+
+
+def test_what_there_was_no_time_for_and_is_given_up_then_has_its_reason() -> None:
+    found = read(message(attributes={"reason": "not JSON", "not-ready": "0"}, was_moved=False))
+
+    assert (found.reason, found.attempts) == ("not JSON", 1)
+
+
+def test_what_the_topic_could_not_deliver_was_never_tried() -> None:
+    found = read(message(was_moved=False))
+
+    assert (found.reason, found.attempts, found.last_attempt) == ("not delivered", 0, None)
+    assert found.error == "The topic could not hand it to paygo-test-ledger-book-payments."
+    assert found.event_id == "event-1"
 
 
 def test_a_copys_first_seen_is_that_of_the_first() -> None:
