@@ -122,6 +122,22 @@ def test_a_method_may_be_without_the_stages_limits(api: Api) -> None:
     assert answers("free/a/b") == {200}
 
 
+def test_a_methods_settings_go_by_the_name_that_they_were_given(api: Api) -> None:
+    api.put(document({"/free/{rest+}": {"get": MOCK}}))
+    api.deploy()
+    name = "~1free~1{rest+}/GET"
+
+    def patch(operation: str, path: str, *value: str) -> set[str]:
+        stage = api.client.update_stage(
+            restApiId=api.id, stageName="v", patchOperations=[change(operation, path, *value)]
+        )
+        assert stage["methodSettings"] == api.client.get_stage(restApiId=api.id, stageName="v")["methodSettings"]
+        return set(stage["methodSettings"])
+
+    assert patch("replace", f"/{name}/throttling/rateLimit", "-1") == {name}
+    assert patch("remove", f"/{name}") == set()
+
+
 def test_what_cannot_be_served_is_not_deployed(api: Api) -> None:
     assert refusal(api.deploy) == "BadRequestException"
     api.put(document({"/a": {"get": {"responses": {}}}}))

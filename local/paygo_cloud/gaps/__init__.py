@@ -26,6 +26,7 @@ GAPS = (
     "log_subscriptions",
     "mail_headers",
     "mail_permissions",
+    "method_settings",
     "metric_lines",
     "metric_namespaces",
     "metric_queries",
@@ -41,7 +42,6 @@ GAPS = (
     "root_keys",
     "signed_bodies",
     "stream_failures",
-    "unlimited_methods",
     "usage_plans",
 )
 

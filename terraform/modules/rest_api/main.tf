@@ -184,7 +184,8 @@ resource "aws_api_gateway_method_settings" "unthrottled" {
   # checkov:skip=CKV_AWS_225: answers differ by caller, a cache would mix them
   # checkov:skip=CKV_AWS_308: there is no cache to encrypt
   for_each = {
-    for id, operation in local.operations : id => "${trimprefix(operation.path, "/")}/${upper(operation.method)}"
+    # API Gateway takes a path's slashes as `~1`, the first as well, and Terraform hands them on as they are.
+    for id, operation in local.operations : id => "${replace(operation.path, "/", "~1")}/${upper(operation.method)}"
     if anytrue([for prefix in var.unthrottled : startswith(operation.path, prefix)])
   }
 
