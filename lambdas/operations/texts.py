@@ -12,6 +12,9 @@ from operations.model import Attempt, ErrorReport, Letter, Notice, SeenError
 LISTED = 10
 """How many letters a notice lists: enough to begin with."""
 
+READ = 500
+"""How many letters are read for a notice: a flood of them must not keep anybody from being told of it."""
+
 HOW_TO_MEND = """\
 What to do: docs/alarms.md. To look, and then to redrive or discard:
   make dead-letters BRANCH=<the branch of {stack}>
@@ -41,9 +44,9 @@ def alarm_notice(notice_id: str, alarm: Alarm, stack: str, region: str, letters:
     Parameters
     ----------
     letters
-        The open ones of the queue that it watches; `None` when they could not be read.
+        The open ones of the queue that it watches, `READ` at most; `None` when they could not be read.
     """
-    count = "" if not letters else f": {len(letters)} dead letter{'s' if len(letters) > 1 else ''}"
+    count = "" if not letters else f": {len(letters)}{_plus(letters)} dead letter{'s' if len(letters) > 1 else ''}"
     lines = [f"{alarm.AlarmName} is {alarm.NewStateValue}{_since(alarm.StateChangeTime)}."]
     if alarm.AlarmDescription:
         lines += ["", alarm.AlarmDescription]
@@ -136,5 +139,9 @@ def _letter_lines(letters: Sequence[Letter] | None, region: str) -> list[str]:
         if link:
             lines.append(f"    log: {link}")
     if len(letters) > LISTED:
-        lines.append(f"  and {len(letters) - LISTED} more")
+        lines.append(f"  and {len(letters) - LISTED}{_plus(letters)} more")
     return lines
+
+
+def _plus(letters: Sequence[Letter]) -> str:
+    return "+" if len(letters) >= READ else ""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from operations import composition
 from operations.gateways import ErrorReported
 from operations.model import Letter, Notice
-from operations.texts import Alarm, alarm_notice, error_notice, other_notice
+from operations.texts import READ, Alarm, alarm_notice, error_notice, other_notice
 from operations.usecases import tell_operators
 from paygo.config import setting
 from paygo.correlation import follow
@@ -54,7 +55,7 @@ def read(message_id: str, text: str) -> Notice | None:
 def _letters(alarm: Alarm) -> Sequence[Letter] | None:
     # Whoever is called must be called, whatever else is broken.
     try:
-        return tuple(LETTERS.open_in(composition.queue(alarm.AlarmName)))
+        return tuple(islice(LETTERS.open_in(composition.queue(alarm.AlarmName)), READ))
     except Exception:
         logger.exception("The letters that an alarm rings for could not be read")
         return None

@@ -2,7 +2,8 @@ import base64
 import gzip
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any
 
 import boto3
@@ -21,7 +22,7 @@ from operations.handlers import (
     notify_operators,
     report_errors,
 )
-from operations.model import State
+from operations.model import Letter, State
 from operations.repository import LetterTable
 from paygo.storage import Table
 from tests.unit.operations.makers import EVENT, STACK, event, letter
@@ -462,6 +463,22 @@ def test_an_alarm_is_told_even_when_the_letters_cannot_be_read(
 
     assert "The letters could not be read" in told(ALARM).body
     assert "could not be read" in log.getvalue()
+
+
+def test_a_flood_of_letters_keeps_nobody_from_being_told(
+    told: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Flood:
+        @staticmethod
+        def open_in(_: object) -> Iterator[Letter]:
+            return repeat(letter())
+
+    monkeypatch.setattr(notify_operators, "LETTERS", Flood)
+
+    mail = told(ALARM)
+
+    assert mail.subject == f"[{STACK}] ALARM ledger-book-payments-dead: 500+ dead letters"
+    assert "  and 490+ more\n" in mail.body
 
 
 def test_nobody_is_told_that_a_new_alarm_is_quiet(context: Any, log: io.StringIO) -> None:
