@@ -124,6 +124,24 @@ def test_what_fails_three_times_is_parked_with_what_it_was_called_with(
     assert record["responsePayload"]["errorMessage"] == "never"
 
 
+def test_a_burst_of_events_is_handled_by_a_few_workers_in_turn(bench: Bench) -> None:
+    url, _ = bench.queue()
+    source = (
+        "import boto3, os, time\n"
+        "def handler(event, context):\n"
+        "    time.sleep(0.3)\n"
+        "    boto3.client('sqs').send_message(QueueUrl=os.environ['TOLD'], MessageBody=str(os.getpid()))\n"
+        "    print('told')\n"
+    )
+    function = bench.function(source, allow("sqs:SendMessage"), Environment={"Variables": {"TOLD": url}})
+    for _ in range(6):
+        bench.deployer("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
+
+    workers = bench.messages(url, 6, seconds=30)
+    assert len(workers) == 6
+    assert len(set(workers)) <= 2
+
+
 def test_a_function_that_may_not_send_to_its_destination_parks_nothing(bench: Bench) -> None:
     function = bench.function("def handler(event, context):\n    raise ValueError\n")
     alias = publish(bench, function)

@@ -1,7 +1,8 @@
 """Asynchronous invocations are tried three times, then sent to the failure destination by the function's role.
 
 MiniStack tries what SNS, EventBridge, AWS IoT and CloudWatch Logs invoke once, and takes the settings of an alias for
-nobody's. AWS waits a minute before the first retry and two before the second; here it is seconds.
+nobody's. AWS waits a minute before the first retry and two before the second; here it is seconds. And MiniStack starts
+a worker for each event at once, where AWS has a queue: a burst of errors, each reported, would take the machine.
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html,
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
@@ -12,6 +13,7 @@ import os
 import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from threading import BoundedSemaphore
 from typing import Any
 
 import boto3
@@ -24,6 +26,11 @@ from ministack.services import eventbridge, iot, lambda_svc, sns
 WAITS = (1.0, 2.0)
 """Seconds before the first retry and the second."""
 THROTTLED_WAIT = 1.0
+
+AT_ONCE = 2
+"""So many of a function's events are handled at the same time; the others wait for their turn."""
+
+_turns: dict[str, BoundedSemaphore] = {}
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -63,7 +70,8 @@ def _run(function_arn: str, event: Any) -> None:
     token = _request_id.set(request_id)
     try:
         while True:
-            result = lambda_svc._execute_function(record, event)
+            with _turns.setdefault(name, BoundedSemaphore(AT_ONCE)):
+                result = lambda_svc._execute_function(record, event)
             if result.get("log"):
                 lambda_svc.logger.info("%s:\n%s", name, result["log"])
             if not result.get("error"):
