@@ -42,7 +42,7 @@ module "operations" {
       timeout    = 30
     }
     report-errors = {
-      # Of every function's log group; the stack's name is in no other stack's.
+      # Of every function's log group in one statement: one for each would outgrow the 20 KB of a function's policy.
       called_by  = { "logs.amazonaws.com" = "${local.arns.logs}:/aws/lambda/${var.stack}-*:*" }
       statements = concat(module.operations_table.statements.own, local.raise_alarms)
     }

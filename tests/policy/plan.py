@@ -22,8 +22,8 @@ ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 STACK = "paygo-policy"
 
-# What AWS names when it makes a resource would be unknown in a plan of nothing, and with it every policy it stands in.
-# A state that knows these four and nothing else makes the plan say the rest.
+# What AWS names when it makes a resource would be unknown in a plan of nothing, and with it whatever it stands in.
+# A state that knows these and nothing else makes the plan say the rest.
 MADE_BY_AWS: dict[str, tuple[str, dict[str, Any]]] = {
     "user_pool": ("aws_cognito_user_pool", {"id": f"{REGION}_policy", "name": STACK, "alias_attributes": ["email"]}),
     "identity_pool": (
@@ -36,6 +36,18 @@ MADE_BY_AWS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "api": ("aws_api_gateway_rest_api", {"id": "abcdefghij", "name": STACK}),
+}
+# The secrets that functions are told of, by their addresses.
+SECRETS = {
+    "aws_secretsmanager_secret.webhook": "operations/webhook",
+    **{
+        f'module.called_partner["{name}"].aws_secretsmanager_secret.this': f"outbound/{name}"
+        for name in ("identity-bureau", "bank", "crm", "mobile-money", "mobile-wallet")
+    },
+    **{
+        f'module.partner["{name}"].aws_secretsmanager_secret.this': f"partners/{name}"
+        for name in ("supplier", "identity-bureau", "mobile-money", "mobile-wallet")
+    },
 }
 # Where production reaches the third parties that it calls: all that have a contract.
 ADDRESSES = {
@@ -226,17 +238,27 @@ def _state() -> dict[str, Any]:
         "lineage": "0b9f4f1e-3c83-4f0e-a0ad-0a3a0b2b5c11",
         "outputs": {},
         "resources": [
-            {
-                "module": f"module.{module}",
-                "mode": "managed",
-                "type": kind,
-                "name": "this",
-                "provider": 'provider["registry.' + 'terraform.io/hashicorp/aws"]',
-                "instances": [{"schema_version": 0, "attributes": attributes}],
-            }
-            for module, (kind, attributes) in MADE_BY_AWS.items()
+            *(_resource(f"module.{module}.{kind}.this", facts) for module, (kind, facts) in MADE_BY_AWS.items()),
+            *(_resource(address, _secret(name)) for address, name in SECRETS.items()),
         ],
     }
+
+
+def _resource(address: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    *module, kind, name = address.split(".")
+    return {
+        **({"module": ".".join(module)} if module else {}),
+        "mode": "managed",
+        "type": kind,
+        "name": name,
+        "provider": 'provider["registry.' + 'terraform.io/hashicorp/aws"]',
+        "instances": [{"schema_version": 0, "attributes": attributes}],
+    }
+
+
+def _secret(name: str) -> dict[str, str]:
+    arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{STACK}/{name}-Ab1Cd2"
+    return {"id": arn, "arn": arn, "name": f"{STACK}/{name}"}
 
 
 def _read(document: Mapping[str, Any]) -> Plan:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from tests.policy.plan import ACCOUNT, IDENTITY_POOL_ID, STACK, Plan, Resource
+from tests.policy.plan import ACCOUNT, IDENTITY_POOL_ID, REGION, STACK, Plan, Resource
 
 type Complaints = Iterator[str]
 
@@ -186,6 +186,14 @@ def permissions_name_their_one_caller(plan: Plan) -> Complaints:
         source, principal = permission.values.get("source_arn") or "anywhere", permission.values["principal"]
         if not re.fullmatch(CALLERS.get(principal, "nobody"), source):
             yield f"{permission.address}: {principal} from {source}"
+
+
+def callers_can_say_what_permissions_ask(plan: Plan) -> Complaints:
+    """EventBridge names its rule and not its account: who asks for both lets nobody in, and nobody is told."""
+    for permission in plan.of("aws_lambda_permission"):
+        principal = permission.values["principal"]
+        if permission.values["source_account"] and principal != "iot.amazonaws.com":
+            yield f"{permission.address}: {principal} does not name its account"
 
 
 def operations_are_answered(plan: Plan) -> Complaints:
@@ -494,13 +502,36 @@ def only_the_platform_makes_users(plan: Plan) -> Complaints:
 
 
 def iot_policies_fit(plan: Plan) -> Complaints:
-    """AWS IoT takes 2,048 characters, white space not counted; the longest names are longer than the plan's."""
-    longest = len("paygo-eighteenlettername") - len(STACK) + len("ap-southeast-1") - len("us-east-1")
+    """AWS IoT takes 2,048 characters, white space not counted."""
     for policy in plan.of("aws_iot_policy"):
-        text = policy.values["policy"]
-        size = len("".join(text.split())) + longest * text.count("arn:")
+        size = _at_most("".join(policy.values["policy"].split()))
         if size > 2048:
             yield f"{policy.address}: may have {size} characters and AWS takes 2,048"
+
+
+def role_policies_fit(plan: Plan) -> Complaints:
+    """IAM takes 10,240 characters of a role's inline policies together, white space not counted."""
+    sizes: dict[str, int] = {}
+    for policy in plan.of("aws_iam_role_policy"):
+        role = policy.address.replace("aws_iam_role_policy.", "aws_iam_role.")
+        sizes[role] = sizes.get(role, 0) + _at_most("".join(policy.values["policy"].split()))
+    for role, size in sizes.items():
+        if size > 10_240:
+            yield f"{role}: may have {size} characters of policies and AWS takes 10,240"
+
+
+def environments_fit(plan: Plan) -> Complaints:
+    """Lambda takes 4,096 bytes, measured as JSON."""
+    for function in plan.of("aws_lambda_function"):
+        [environment] = function.values["environment"]
+        size = _at_most(json.dumps(environment["variables"], separators=(",", ":")))
+        if size > 4096:
+            yield f"{function.address}: may have an environment of {size} bytes and AWS takes 4,096"
+
+
+def _at_most(text: str) -> int:
+    """Measure a text where stack and region have the longest names there are."""
+    return len(text.replace(STACK, "paygo-eighteenlettername").replace(REGION, "ap-southeast-1"))
 
 
 def devices_speak_for_themselves_only(plan: Plan) -> Complaints:

@@ -26,6 +26,7 @@ OF_EVERY_STACK: tuple[Rule, ...] = (
     rules.functions_have_a_role_and_a_log_group_of_their_own,
     rules.functions_are_called_at_their_live_alias,
     rules.permissions_name_their_one_caller,
+    rules.callers_can_say_what_permissions_ask,
     rules.unattended_failures_are_kept,
     rules.mappings_may_read_their_queue,
     rules.messages_stay_with_their_worker,
@@ -53,6 +54,8 @@ OF_EVERY_STACK: tuple[Rule, ...] = (
     rules.only_the_platform_makes_users,
     rules.devices_speak_for_themselves_only,
     rules.iot_policies_fit,
+    rules.role_policies_fit,
+    rules.environments_fit,
     rules.devices_start_inactive,
     rules.operations_ask_who_calls,
     rules.api_errors_are_problem_documents,
@@ -134,7 +137,15 @@ def test_a_mock_takes_what_comes(development: Plan) -> None:
     }
 
     assert unthrottled == {
-        f"mocks/{{partner}}/{{route+}}/{method}" for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        f"~1mocks~1{{partner}}~1{{route+}}/{method}" for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+    }
+
+
+def test_a_plan_knows_all_that_functions_are_told_of_partners(development: Plan) -> None:
+    [environment] = development.named("aws_lambda_function", 'this["mock"]').values["environment"]
+
+    assert {partner["url"] for partner in json.loads(environment["variables"]["PARTNERS"]).values()} == {
+        f"https://abcdefghij.execute-api.eu-west-1.amazonaws.com/v/mocks/{name}" for name in ADDRESSES
     }
 
 
@@ -293,6 +304,12 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         "aws_lambda_permission",
         'this["report-errors by logs.amazonaws.com"]',
         set_to(source_arn=f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:/aws/lambda/*:*"),
+    ),
+    (
+        rules.callers_can_say_what_permissions_ask,
+        "aws_lambda_permission",
+        'this["count-dead-letters by events.amazonaws.com"]',
+        set_to(source_account=ACCOUNT),
     ),
     (
         rules.unattended_failures_are_kept,
@@ -501,6 +518,18 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         "aws_iot_policy",
         "module.iot.aws_iot_policy.device",
         set_to(policy=json.dumps({"Resource": ["arn:aws:iot:us-east-1:1:topic/a"] * 60})),
+    ),
+    (
+        rules.role_policies_fit,
+        "aws_iam_role_policy",
+        STATEMENTS,
+        in_statement("policy", Resource=[f"{LEDGER_TABLE}/index/{number}" for number in range(120)]),
+    ),
+    (
+        rules.environments_fit,
+        "aws_lambda_function",
+        'module.ledger.aws_lambda_function.this["accounts"]',
+        set_to(environment=[{"variables": {"TABLE": "x" * 4_096}}]),
     ),
     (
         rules.devices_speak_for_themselves_only,
