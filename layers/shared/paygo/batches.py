@@ -45,7 +45,8 @@ def batch_handler(work: Work, *, deadline: timedelta, spare: timedelta) -> Batch
     deadline
         How long a message may be not ready, from when it first came.
     spare
-        No other message is begun when less is left of the invocation's time.
+        No other message is begun when less is left of the invocation's time; but one that failed before and is past
+        its deadline is: what goes back spends no receive, and what fails slowly in company would never be dead.
     """
 
     def handler(batch: dict[str, Any], context: "LambdaContext") -> "PartialItemFailureResponse":
@@ -57,7 +58,8 @@ def batch_handler(work: Work, *, deadline: timedelta, spare: timedelta) -> Batch
             message = Message(record.raw_event)
             follow(message.correlation_id, context)
             try:
-                if time.suffices() and not _is_early(message):
+                is_due = time.suffices() or (message.receives > 1 and _is_overdue(message, deadline))
+                if is_due and not _is_early(message):
                     _handle(message, work, context, deadline)
                 else:
                     _return(message)
@@ -85,7 +87,7 @@ def _handle(message: Message, work: Work, context: "LambdaContext", deadline: ti
         composition.own_queue().bury(message, str(poison))
     except NotReady as waiting:
         now = _now()
-        if now - message.first_seen >= scaled(deadline):
+        if _is_overdue(message, deadline):
             since = message.first_seen.isoformat(timespec="seconds")
             still = f"not ready since {since}, last: {waiting.reason}"
             raise StillNotReady(still) from waiting
@@ -116,6 +118,10 @@ def _return(message: Message) -> None:
 def _is_early(message: Message) -> bool:
     not_before = message.not_before
     return not_before is not None and not_before > _now()
+
+
+def _is_overdue(message: Message, deadline: timedelta) -> bool:
+    return _now() - message.first_seen >= scaled(deadline)
 
 
 type Records = list[dict[str, Any]]

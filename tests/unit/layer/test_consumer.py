@@ -579,6 +579,22 @@ def test_what_there_is_no_time_for_goes_back_unspent(queue: FakeQueue, handled: 
     assert "reason" not in copy.attributes
 
 
+@pytest.mark.parametrize(("receives", "failures"), [(1, []), (2, ["m-2"])])
+def test_what_failed_before_is_begun_past_its_deadline_or_it_would_go_back_for_ever(
+    queue: FakeQueue, handled: Handled, attempts: Table, receives: int, failures: list[str]
+) -> None:
+    send(queue, "r-1", "r-2")
+    queue.messages[1].receives = receives - 1
+    handled.errors["r-2"] = [ValueError("slow and wrong")]
+    queue.now += DEADLINE
+    received = [message.record() for message in queue.receive()]
+
+    answer = consumer(RegistrationSubmitted, handled)({"Records": received}, timed(30_000, 1_000))
+
+    assert handled.ids == {"r-1": 1}
+    assert failed(answer) == failures
+
+
 def test_a_slow_message_leaves_the_next_as_much_time_as_it_took(queue: FakeQueue, handled: Handled) -> None:
     send(queue, "r-1", "r-2")
     received = [message.record() for message in queue.receive()]
