@@ -182,11 +182,11 @@ resource "aws_lambda_alias" "live" {
 resource "aws_lambda_permission" "this" {
   for_each = local.calls
 
-  function_name  = aws_lambda_alias.live[each.value.function].function_name
-  qualifier      = aws_lambda_alias.live[each.value.function].name
-  action         = "lambda:InvokeFunction"
-  principal      = each.value.principal
-  source_arn     = each.value.source
+  function_name = aws_lambda_alias.live[each.value.function].function_name
+  qualifier     = aws_lambda_alias.live[each.value.function].name
+  action        = "lambda:InvokeFunction"
+  principal     = each.value.principal
+  source_arn    = each.value.source
   # The other callers' ARNs name the account as well, and EventBridge does not say whose rule it is: asked for the account
   # too, it would call nobody and tell nobody.
   source_account = each.value.principal == "iot.amazonaws.com" ? var.stack.account_id : null
