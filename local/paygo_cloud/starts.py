@@ -3,9 +3,11 @@
 No gap of MiniStack's but a matter of size: AWS has room for a thousand cold starts at once, this machine has not. Two
 hundred requests at once would start two hundred Pythons, which take minutes and gigabytes; with this they are served
 by the few that are ready first. Nobody waits while fewer than `AT_ONCE` are starting, so a function that calls itself
-gets a new worker as before, and so does one whose workers are all asleep.
+gets a new worker as before, and so does one whose workers are all asleep. A queue is worked off by a few workers too:
+a stack has some twenty queues, and five workers for each would start a hundred Pythons for one burst of events.
 """
 
+import os
 import threading
 from typing import Any
 
@@ -13,11 +15,13 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 AT_ONCE = 4
+WORKERS_A_QUEUE = max(2, os.cpu_count() or 1)
 LOOK_AGAIN_SECONDS = 0.1
 
 
 def install() -> None:
-    """Wrap how MiniStack leases a worker."""
+    """Wrap how MiniStack leases a worker, and how many of them a queue may have."""
+    original_concurrency = lambda_svc._sqs_esm_concurrency
     original_acquire = lambda_svc.acquire_worker
     original_release = lambda_svc.release_worker
     changed = threading.Condition()
@@ -39,5 +43,10 @@ def install() -> None:
         with changed:
             changed.notify()
 
+    def concurrency(*mapping: Any) -> int:
+        wanted: int = original_concurrency(*mapping)
+        return min(wanted, WORKERS_A_QUEUE)
+
+    lambda_svc._sqs_esm_concurrency = concurrency
     lambda_svc.acquire_worker = acquire
     lambda_svc.release_worker = release
