@@ -38,7 +38,7 @@ module "operations" {
     }
     count-dead-letters = {
       every      = { rate = "rate(1 minute)" }
-      statements = concat(module.operations_table.statements.own, local.measure)
+      statements = concat(module.operations_table.statements.query, local.measure)
       timeout    = 30
     }
     report-errors = {
