@@ -4,7 +4,10 @@ An item is in the index `unpublished` until it is marked: what the stream lost, 
 and publishes. A replay publishes again what was published, with the same ids.
 """
 
+import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,14 +22,13 @@ from paygo.correlation import follow
 from paygo.messages import Attributes, text
 from paygo.outbox import INDEX, PREFIX, SHARDS, SINCE, event_id_of, outbox_key
 from paygo.payloads import is_too_large
-from paygo.storage import Item, Table, from_attributes, sortable
+from paygo.storage import PRESENT, ConditionFailed, Item, Table, from_attributes, sortable
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_sns import SNSClient
 
-type Found = tuple[str, Item | None]
 type Handler = Callable[[dict[str, Any], "LambdaContext"], dict[str, Any]]
 
 PUBLISHED_FOR = timedelta(days=30)
@@ -38,6 +40,15 @@ SPARE_MILLISECONDS = 5_000
 """No other event is published when less is left of the invocation's time."""
 
 logger = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An event to publish, or a stretch of the table that has none; `after` is where to go on behind it."""
+
+    after: str
+    event_id: str | None = None
+    item: Item | None = None
 
 
 class NotInOutbox(LookupError):
@@ -144,22 +155,29 @@ class _Outbox:
         return outcome
 
     def _publish_all(self, found: Iterator[Found], context: "LambdaContext", outcome: Outcome) -> Outcome:
-        for event_id, item in found:
+        for one in found:
+            if one.event_id is None:
+                # There is nothing to do, so this much is done even when the time is over.
+                outcome.after = one.after
             if context.get_remaining_time_in_millis() < SPARE_MILLISECONDS:
                 outcome.finished = False
                 break
-            outcome.after = event_id
-            follow(None, context)
-            try:
-                if item is None:
-                    raise NotInOutbox(event_id)
-                self.publish(item)
-            except Exception:
-                logger.exception("An event could not be published", event_id=event_id)
-                outcome.failed += (event_id,)
-            else:
-                outcome.published += 1
+            outcome.after = one.after
+            if one.event_id is not None:
+                self._publish_found(one.event_id, one.item, context, outcome)
         return outcome
+
+    def _publish_found(self, event_id: str, item: Item | None, context: "LambdaContext", outcome: Outcome) -> None:
+        follow(None, context)
+        try:
+            if item is None:
+                raise NotInOutbox(event_id)
+            self.publish(item)
+        except Exception:
+            logger.exception("An event could not be published", event_id=event_id)
+            outcome.failed += (event_id,)
+        else:
+            outcome.published += 1
 
     def _unmarked(self) -> Iterator[Found]:
         before = sortable(self._now() - scaled(UNPUBLISHED_FOR))
@@ -168,29 +186,38 @@ class _Outbox:
                 # An index is behind its table, which may say by now that the event was published.
                 item = self._table.get(pk=entry["pk"], sk=entry["sk"])
                 if item is not None and INDEX in item:
-                    yield event_id_of(item), item
+                    event_id = event_id_of(item)
+                    yield Found(event_id, event_id, item)
 
     def _chosen(self, replay: Replay) -> Iterator[Found]:
         if replay.ids:
             begin = replay.ids.index(replay.after) + 1 if replay.after else 0
             for event_id in replay.ids[begin:]:
-                yield event_id, self._table.get(**outbox_key(event_id))
+                yield Found(event_id, event_id, self._table.get(**outbox_key(event_id)))
             return
         chosen = Attr("pk").begins_with(PREFIX) & Attr("occurred_at").between(
             sortable(replay.since), sortable(replay.until)
         )
         if replay.types:
             chosen &= Attr("type").is_in(list(replay.types))
-        for item in self._table.scan(chosen, after=outbox_key(replay.after) if replay.after else None):
-            yield event_id_of(item), item
+        for items, last in self._table.scan(chosen, after=json.loads(replay.after) if replay.after else None):
+            for item in items:
+                event_id = event_id_of(item)
+                yield Found(json.dumps(outbox_key(event_id)), event_id, item)
+            # A table of other things has page after page without an event, and the time may end in any of them.
+            if last:
+                yield Found(json.dumps(last))
 
     def _mark(self, event_id: str) -> None:
         published_at = self._now()
-        self._table.update(
-            outbox_key(event_id),
-            {
-                "published_at": published_at.isoformat(),
-                "expires_at": int((published_at + PUBLISHED_FOR).timestamp()),
-            },
-            remove=(INDEX, SINCE),
-        )
+        # What expired since it was read is not to come back as an item that is all mark and no event.
+        with suppress(ConditionFailed):
+            self._table.update(
+                outbox_key(event_id),
+                {
+                    "published_at": published_at.isoformat(),
+                    "expires_at": int((published_at + PUBLISHED_FOR).timestamp()),
+                },
+                PRESENT,
+                remove=(INDEX, SINCE),
+            )

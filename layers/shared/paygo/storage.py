@@ -217,7 +217,7 @@ class Table:
     def query_index(self, index: str, key: ConditionBase) -> Iterator[dict[str, Any]]:
         """Return the items of an index as it was a moment ago: one that was changed since may be missing or old."""
         expression = _expression(key, is_key=True)
-        return self._pages(
+        pages = self._pages(
             "query",
             {
                 "IndexName": index,
@@ -226,11 +226,20 @@ class Table:
                 "ExpressionAttributeValues": expression["values"],
             },
         )
+        for page in pages:
+            yield from map(from_attributes, page["Items"])
 
-    def scan(self, condition: ConditionBase, *, after: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
-        """Return the items of the whole table for which the condition holds, from behind the key `after` on."""
+    def scan(
+        self, condition: ConditionBase, *, after: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[tuple[dict[str, Any], ...], dict[str, str] | None]]:
+        """Go through the whole table, from behind the key `after` on.
+
+        Yields
+        ------
+        The items of each page for which the condition holds, often none, and the key behind which the next begins.
+        """
         expression = _expression(condition)
-        return self._pages(
+        pages = self._pages(
             "scan",
             {
                 "FilterExpression": expression["expression"],
@@ -240,10 +249,12 @@ class Table:
             | ({"ExpressionAttributeValues": expression["values"]} if expression["values"] else {})
             | ({"ExclusiveStartKey": to_attributes(after)} if after else {}),
         )
+        for page in pages:
+            last = page.get("LastEvaluatedKey")
+            yield tuple(map(from_attributes, page["Items"])), from_attributes(last) if last else None
 
-    def _pages(self, operation: Literal["query", "scan"], request: Write) -> Iterator[dict[str, Any]]:
-        for page in self._client.get_paginator(operation).paginate(TableName=self.name, **request):
-            yield from map(from_attributes, page["Items"])
+    def _pages(self, operation: Literal["query", "scan"], request: Write) -> Iterator[Any]:
+        return iter(self._client.get_paginator(operation).paginate(TableName=self.name, **request))
 
     def _write(self, operation: Literal["put_item", "update_item"], request: Write) -> None:
         try:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from paygo import composition
 from paygo.events import Event, HouseholdRegistered, RegistrationSubmitted
-from paygo.outbox import outbox_write
+from paygo.outbox import outbox_key, outbox_write
 from paygo.payloads import KEPT_FREE_BYTES, MAX_MESSAGE_BYTES
 from paygo.publisher import PUBLISHED_FOR, UNPUBLISHED_FOR, publisher
 from paygo.storage import Table, to_attributes
@@ -336,6 +336,37 @@ def test_a_replay_that_runs_out_of_time_says_where_to_go_on(table: Table, by_ids
 
     assert [answer["published"] for answer in answers] == [0, 3, 3, 1]
     assert sorted(topic.ids) == sorted(event.id for event in events)
+
+
+def test_a_replay_that_runs_out_of_time_where_no_events_are_goes_on_behind_that(table: Table) -> None:
+    for number in range(20):
+        table.put({"pk": f"READING#{number}", "sk": "READING", "text": "x" * 300_000})
+    event, topic = submitted(), Topic()
+    table.transact([outbox_write(table, event)])
+    handler = publisher(table, TOPIC, topic, lambda: NOW)  # type: ignore[arg-type]
+
+    answers = [handler({"action": "replay"}, hurried(0))]
+    while not answers[-1]["finished"]:
+        assert len(answers) < 20
+        answers.append(handler({"action": "replay", "after": answers[-1]["after"]}, hurried(1)))
+
+    assert len(answers) > 2
+    assert set(topic.ids) == {event.id}
+
+
+def test_an_event_that_expires_while_it_is_published_again_leaves_nothing_behind(table: Table, context: Any) -> None:
+    event = submitted()
+    table.transact([outbox_write(table, event)])
+
+    class Late(Topic):
+        def publish(self, **message: Any) -> None:
+            boto3.client("dynamodb").delete_item(TableName=table.name, Key=to_attributes(outbox_key(event.id)))
+            super().publish(**message)
+
+    answer = publisher(table, TOPIC, Late(), lambda: NOW)({"action": "replay"}, context)  # type: ignore[arg-type]
+
+    assert answer["published"] == 1
+    assert table.get(**outbox_key(event.id)) is None
 
 
 def test_a_sweep_that_runs_out_of_time_goes_on_with_the_next(table: Table) -> None:
