@@ -83,9 +83,9 @@ def states_before(state: State) -> tuple[State, ...]:
 
 
 class Value(BaseModel):
-    """Something that never changes."""
+    """Something that never changes; errors do not repeat its content, which may be a secret."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class Claim(Value):

@@ -50,7 +50,7 @@ class Outcome(StrEnum):
 class Applicant(BaseModel):
     """Who asks to be registered."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     email: str
     given_name: str
@@ -61,7 +61,7 @@ class Applicant(BaseModel):
 class BankCustomer(BaseModel):
     """Whom a bank vouches for: its own customer."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     customer_id: str
     given_name: str
@@ -73,7 +73,7 @@ class BankCustomer(BaseModel):
 class Registration(BaseModel):
     """One try of a session to become a household."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     registration_id: str
     household_id: str

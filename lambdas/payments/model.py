@@ -62,9 +62,9 @@ def sources(target: RequestState) -> list[RequestState]:
 
 
 class Value(BaseModel):
-    """Something that never changes."""
+    """Something that never changes; errors do not repeat its content, which may be a person's."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class Device(Value):

@@ -6,15 +6,20 @@ from typing import Any
 
 import boto3
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from devices.handlers import devices as devices_api
+from devices.model import Device
+from identity.model import Applicant, BankCustomer, Registration
 from ledger.handlers import book_payments
 from operations.errors import LogBatch, errors_of
-from operations.model import SeenError
+from notifications.model import Contact
+from operations.model import Letter, SeenError
 from paygo.events import Event, PaymentConfirmed
 from paygo.money import Money
 from paygo.publisher import publisher
 from paygo.storage import Table, to_attributes
+from payments.model import PaymentRequest
 from tests.unit.ledger.makers import NOW
 from tests.unit.queues import batch
 
@@ -111,3 +116,12 @@ def test_what_the_runtime_says_of_a_function_that_could_not_log_is_grouped_alike
     (error,) = reported("ledger-book-payments", line)
 
     assert (error.service, error.type, error.place) == ("ledger", kind, place)
+
+
+@pytest.mark.parametrize("model", [Applicant, BankCustomer, Contact, Device, Letter, PaymentRequest, Registration])
+def test_what_is_read_and_wrong_is_not_repeated(model: type[BaseModel]) -> None:
+    # The text of an error goes to logs, to the rows of attempts and to dead letters.
+    with pytest.raises(ValidationError) as refused:
+        model.model_validate(dict.fromkeys(model.model_fields, ["+254700000001"]))
+
+    assert "+254700000001" not in str(refused.value)
