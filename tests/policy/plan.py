@@ -37,22 +37,19 @@ MADE_BY_AWS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "api": ("aws_api_gateway_rest_api", {"id": "abcdefghij", "name": STACK}),
 }
-# The secrets that functions are told of, by their addresses.
-SECRETS = {
-    "aws_secretsmanager_secret.webhook": "operations/webhook",
-    **{
-        f'module.called_partner["{name}"].aws_secretsmanager_secret.this': f"outbound/{name}"
-        for name in ("identity-bureau", "bank", "crm", "mobile-money", "mobile-wallet")
-    },
-    **{
-        f'module.partner["{name}"].aws_secretsmanager_secret.this': f"partners/{name}"
-        for name in ("supplier", "identity-bureau", "mobile-money", "mobile-wallet")
-    },
-}
 # Where production reaches the third parties that it calls: all that have a contract.
 ADDRESSES = {
     contract.parent.name: f"https://{contract.parent.name}.example.net"
     for contract in (REPOSITORY / "contracts" / "partners").glob("*/openapi.yaml")
+}
+# The secrets that functions may be told of, by their addresses.
+SECRETS = {
+    "aws_secretsmanager_secret.webhook": "operations/webhook",
+    **{f'module.called_partner["{name}"].aws_secretsmanager_secret.this': f"outbound/{name}" for name in ADDRESSES},
+    **{
+        f'module.partner["{name}"].aws_secretsmanager_secret.this': f"partners/{name}"
+        for name in ("supplier", *ADDRESSES)
+    },
 }
 IDENTITY_POOL_ID = MADE_BY_AWS["identity_pool"][1]["id"]
 
