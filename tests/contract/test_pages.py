@@ -17,6 +17,13 @@ PAGES = sorted(
     ]
 )
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
+_ANCHOR = re.compile(r"\]\((?!https?://)([^)#]*)#([^)]+)\)")
+
+
+def headings(page: Path) -> set[str]:
+    """Return the page's headings as links write them."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.strip().lower()).replace(" ", "-") for heading in found}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -24,6 +31,17 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
     targets = _LINK.findall(page.read_text(encoding="utf-8"))
 
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_into_a_page_leads_to_a_heading(page: Path) -> None:
+    lost = [
+        f"{target}#{anchor}"
+        for target, anchor in _ANCHOR.findall(page.read_text(encoding="utf-8"))
+        if (read := page.parent / target if target else page).suffix == ".md" and anchor not in headings(read)
+    ]
+
+    assert lost == []
 
 
 def test_every_page_is_in_the_index() -> None:
