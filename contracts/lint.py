@@ -23,6 +23,11 @@ def faults(document: Document) -> Iterator[str]:
     plain = document | {"paths": {path.replace("+}", "}"): item for path, item in document["paths"].items()}}
     yield from (f"not valid OpenAPI: {error.message}" for error in OpenAPIV30SpecValidator(plain).iter_errors())
     yield from _operations_faults(document, ("summary", "tags", "x-paygo-function", "security"))
+    for operation in operations(document):
+        names = {resolve(document, part)["name"] for part in operation.spec.get("parameters", [])}
+        if "Idempotency-Key" in names:
+            for status in sorted({"409", "422"} - operation.spec["responses"].keys()):
+                yield f"{operation.method} {operation.path}: takes an Idempotency-Key and has no {status} answer"
 
 
 def partner_faults(document: Document) -> Iterator[str]:

@@ -49,6 +49,10 @@ def forget_who_may_call(document: dict[str, Any]) -> None:
     del register_device(document)["security"]
 
 
+def forget_that_a_key_may_be_reused(document: dict[str, Any]) -> None:
+    del register_device(document)["responses"]["422"]
+
+
 def break_openapi(document: dict[str, Any]) -> None:
     register_device(document)["responses"] = {}
 
@@ -57,6 +61,7 @@ def break_openapi(document: dict[str, Any]) -> None:
     ("spoil", "sentence"),
     [
         (drift, "POST /v1/devices request application/json kit: the example does not fit its schema: 7"),
+        (forget_that_a_key_may_be_reused, "POST /v1/devices: takes an Idempotency-Key and has no 422 answer"),
         (forget_the_example, "POST /v1/devices request application/json: has no example"),
         (forget_an_answers_example, "POST /v1/devices response 201 application/json: has no example"),
         (forget_a_parameters_example, "GET /v1/devices/{device_id} parameter device_id: has no example"),
