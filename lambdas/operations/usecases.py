@@ -4,6 +4,7 @@ Nothing is lost when a call dies half way: a letter is archived before its messa
 marked. What may then happen twice is told apart by message ids and versions.
 """
 
+import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -36,6 +37,9 @@ from operations.model import (
 
 TRIES = 8
 """Writers of one letter, or of one error's report, are few and soon done."""
+
+LONGEST_PAUSE = 0.02
+"""Seconds before a report that somebody else counted in is read again; twice that the next time, and so on."""
 
 SECONDS_A_CALL = 10
 """How much of a redrive one call sets going: what is stopped has at most this much still to arrive."""
@@ -294,13 +298,21 @@ def show_open_in(queues: Iterable[Queue], letters: Letters, gauge: Gauge) -> Non
         )
 
 
-def report_errors(batch: LogBatch, stack: str, reports: Reports, notices: Notices, now: datetime) -> int:
+def report_errors(
+    batch: LogBatch,
+    stack: str,
+    reports: Reports,
+    notices: Notices,
+    now: datetime,
+    *,
+    wait: Callable[[float], None],
+) -> int:
     """Count the errors of a log's lines, each group in its report, and tell the operators of those not told lately."""
     groups: dict[str, list[SeenError]] = {}
     for error in errors_of(batch, stack):
         groups.setdefault(group_of(error), []).append(error)
     for group, errors in groups.items():
-        report, is_due = _count(group, errors, batch.delivery, reports, now)
+        report, is_due = _count(group, errors, batch.delivery, reports, now, wait=wait)
         if is_due:
             try:
                 notices.publish(report)
@@ -342,9 +354,15 @@ def _receive(attempt: Attempt) -> tuple[str, int]:
 
 
 def _count(
-    group: str, errors: Sequence[SeenError], delivery: str, reports: Reports, now: datetime
+    group: str,
+    errors: Sequence[SeenError],
+    delivery: str,
+    reports: Reports,
+    now: datetime,
+    *,
+    wait: Callable[[float], None],
 ) -> tuple[ErrorReport, bool]:
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
         known = reports.find(group)
         is_due = known is None or known.notified_at is None or known.notified_at <= now - NOTICE_WINDOW
         latest = max(errors, key=lambda error: error.at)
@@ -371,6 +389,8 @@ def _count(
         try:
             reports.write(known, report)
         except Contended:
+            # Each worker has a log of its own, and what is wrong with a partner is in all of them at once.
+            wait(random.uniform(0, LONGEST_PAUSE * 2**attempt))  # noqa: S311 (it spreads writes and protects nothing)
             continue
         return report, is_due
     raise _contended(group)

@@ -5,6 +5,7 @@ Nothing here may log what it was given, and its own log is not subscribed: an er
 
 import base64
 import gzip
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -30,5 +31,5 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
     """Report the errors of a delivery of CloudWatch Logs."""
     follow(None, context)
     batch = LogBatch.model_validate_json(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
-    groups = report_errors(batch, STACK, REPORTS, NOTICES, datetime.now(UTC))
+    groups = report_errors(batch, STACK, REPORTS, NOTICES, datetime.now(UTC), wait=time.sleep)
     logger.info("Reported", log_group=batch.logGroup, lines=len(batch.logEvents), groups=groups)

@@ -23,6 +23,7 @@ from operations.model import (
 )
 from operations.usecases import (
     LETTERS_A_CALL,
+    LONGEST_PAUSE,
     NOTICE_WINDOW,
     SCANNED_A_CALL,
     TRIES,
@@ -427,9 +428,10 @@ class Reporting:
     def __init__(self) -> None:
         self.reports = FakeReports()
         self.notices = FakeNotices()
+        self.waits: list[float] = []
 
     def __call__(self, batch: LogBatch, now: datetime = NOW) -> int:
-        return report_errors(batch, "paygo-test", self.reports, self.notices, now)
+        return report_errors(batch, "paygo-test", self.reports, self.notices, now, wait=self.waits.append)
 
     @property
     def only(self) -> ErrorReport:
@@ -503,8 +505,9 @@ def test_a_notice_that_did_not_get_out_is_not_taken_back_from_who_gave_it_meanwh
             reporting.reports.contended = 1
             raise ConnectionError
 
+    reporting.notices = Overtaken()
     with pytest.raises(ConnectionError):
-        report_errors(log_batch("[ERROR] ValueError: a"), "paygo-test", reporting.reports, Overtaken(), NOW)
+        reporting(log_batch("[ERROR] ValueError: a"))
 
     assert reporting.only.notified_at == NOW
 
@@ -515,6 +518,8 @@ def test_counting_outlasts_others_who_count(reporting: Reporting) -> None:
     reporting(log_batch("[ERROR] ValueError: a"))
 
     assert reporting.only.count == 1
+    assert len(reporting.waits) == TRIES - 1
+    assert all(0 <= pause <= LONGEST_PAUSE * 2**place for place, pause in enumerate(reporting.waits))
 
 
 def test_counting_that_never_gets_through_is_an_error_to_repeat(reporting: Reporting) -> None:
