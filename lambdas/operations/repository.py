@@ -43,6 +43,9 @@ REMEMBERED = timedelta(days=30)
 
 REPORTED = timedelta(days=30)
 
+LATEST = 60
+"""How many attempts at one event are read: all of them are one item of its history, and an item may have 400 KB."""
+
 _PAGE = 500
 _REPORTS = "REPORTS"
 _LETTERS = "LETTER#"
@@ -154,8 +157,9 @@ class AttemptTable:
         self._table = table
 
     def of(self, queue: str, key: str) -> Sequence[Attempt]:
-        """Return the attempts at a message, oldest first."""
-        rows = _all(self._table, f"{queue}#{key}", _THIS_MILLENNIUM)
+        """Return the latest attempts at a message, oldest first."""
+        found = self._table.query(f"{queue}#{key}", prefix=_THIS_MILLENNIUM, limit=LATEST, order="descending")
+        rows: list[Any] = [*reversed(found.items)]
         return tuple(Attempt.model_validate(row | {"at": row["sk"].partition("#")[0]}) for row in rows)
 
 

@@ -96,7 +96,7 @@ class Attempts(Protocol):
     """Where consumers leave what became of each attempt."""
 
     def of(self, queue: str, key: str) -> Sequence[Attempt]:
-        """Return the attempts at a message, oldest first."""
+        """Return the latest attempts at a message, oldest first."""
 
 
 class Sender(Protocol):

@@ -158,6 +158,28 @@ def test_the_attempts_of_the_consumer_are_in_the_letters_history(
     assert (one.reason, one.attempts, one.last_attempt.place) == ("CurrencyMismatch", 10, "ledger/usecases.py:88")
 
 
+def test_an_event_that_failed_for_days_between_its_waits_is_archived_with_the_latest_attempts(
+    table: Table, attempts_table: Table, context: Any
+) -> None:
+    for number in range(150):
+        attempts_table.put(
+            {
+                "pk": f"{STACK}-ledger-book-payments#event-1",
+                "sk": f"2026-11-21T10:05:00.{number:06}+00:00#1#copy-{number}",
+                "message_id": f"copy-{number}",
+                "receive_count": 1,
+                "error_type": "PartnerRefused",
+                "error": "\u20ac" * 1000,
+            }
+        )
+
+    assert archive(context, record()) == {"batchItemFailures": []}
+
+    (one,) = open_letters(table)
+    (entry,) = LetterTable(table).history(one.letter_id)
+    assert [attempt.message_id for attempt in entry.attempts if attempt.at] == [f"copy-{n}" for n in range(90, 150)]
+
+
 def test_open_letters_are_counted_every_minute(table: Table, attempts_table: Table, context: Any, log: Any) -> None:
     archive(context, record())
 
