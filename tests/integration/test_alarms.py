@@ -130,3 +130,29 @@ def test_a_dead_letter_rings_until_it_is_discarded(caller: Operator, receiver: R
     assert eventually(lambda: len(caller.mails("OK")) == before["OK"] + 1)
     assert eventually(lambda: len(posted(receiver, "OK")) == 1)
     assert len(posted(receiver, "ALARM")) == 1
+
+
+def test_an_error_in_a_functions_log_is_counted_in_one_report_and_told(
+    caller: Operator, receiver: Receiver, deployer: Clients
+) -> None:
+    def report() -> dict[str, Any]:
+        reports = caller.call("GET", "error-reports?limit=100")["items"]
+        mine = [one for one in reports if (one["function"], one["type"]) == ("book-payments", "KeyError")]
+        assert len(mine) <= 1
+        return mine[0] if mine else {"count": 0, "notified_at": None}
+
+    before = report()
+    for _ in range(2):
+        # A call that is no batch: nothing of ours expects it.
+        answer = deployer("lambda").invoke(FunctionName=f"{STACK}-ledger-book-payments:live", Payload=b"{}")
+        assert answer["FunctionError"]
+
+    assert eventually(lambda: report()["count"] == before["count"] + 2)
+    after = report()
+    subject = f"[{STACK}] ERROR ledger: KeyError at {after['place']}"
+    assert eventually(lambda: any(mail["Subject"] == subject for mail in caller.stage.mail_to(caller.address) or []))
+    # Once an hour at most: an earlier run on this stack may have told it.
+    is_news = after["notified_at"] != before["notified_at"]
+    assert eventually(
+        lambda: [post["text"].splitlines()[0] for post in receiver.posts].count(f"*{subject}*") == is_news
+    )
