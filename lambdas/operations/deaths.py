@@ -96,10 +96,11 @@ def _told(message: DeadMessage, rows: Sequence[Attempt]) -> tuple[dict[str, Any]
     match message.queue.kind:
         case Kind.QUEUE:
             return _of_consumer(message, rows)
-        case Kind.FUNCTION:
-            return _of_function(message)
-        case Kind.STREAM:
+        # What publishes a stream also sweeps when it is called, and that fails as calls do.
+        case Kind.STREAM if "requestPayload" not in _json(message.body):
             return _of_stream(message), ()
+        case Kind.FUNCTION | Kind.STREAM:
+            return _of_function(message)
         case _:
             return _of_rule(message), ()
 

@@ -128,6 +128,12 @@ def test_what_the_topic_could_not_deliver_was_never_tried() -> None:
     assert found.event_id == "event-1"
 
 
+def test_a_sweep_that_failed_says_so_as_any_call() -> None:
+    found = read(message("ledger/publish-outbox", body=FUNCTION_RECORD | {"requestPayload": {"action": "sweep"}}))
+
+    assert (found.reason, found.error, found.attempts) == ("ReadTimeoutError", "AWS IoT did not answer.", 1)
+
+
 def test_a_copys_first_seen_is_that_of_the_first() -> None:
     assert read(message(attributes={"first-seen": "2026-11-20T10:00:00+00:00"})).first_seen == datetime(
         2026, 11, 20, 10, tzinfo=UTC
