@@ -10,6 +10,7 @@ from partners.model.callbacks import Callback, CallbackFailed
 from paygo.config import scaled
 from paygo.correlation import followed
 from paygo.messages import CORRELATION_ID, Attributes, text
+from paygo.queues import LONGEST_DELAY
 from paygo.security import PartnerKeys
 from paygo.signatures import NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 TIMEOUT = (3, 10)
 """Seconds to connect and to wait for each read; the function's own time-out is longer."""
-LONGEST_DELAY = 900
-"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
 
 
 class QueueOfCallbacks:
@@ -31,7 +30,7 @@ class QueueOfCallbacks:
 
     def put(self, callback: Callback, delay: timedelta) -> None:
         """Keep the callback for the delay, as this stack waits it."""
-        seconds = min(math.ceil(scaled(delay).total_seconds()), LONGEST_DELAY)
+        seconds = math.ceil(min(scaled(delay), LONGEST_DELAY).total_seconds())
         correlation_id = followed()
         attributes: Attributes = {CORRELATION_ID: text(correlation_id)} if correlation_id else {}
         self._client.send_message(
