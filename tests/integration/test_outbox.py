@@ -1,4 +1,4 @@
-"""An event that the stream never published is published by the sweep, through the deployed topic and queue."""
+"""What leaves an outbox through the deployed topic and queue: what the stream missed, and what no message can carry."""
 
 import json
 import time
@@ -9,6 +9,7 @@ import pytest
 
 from paygo.events import HouseholdRegistered
 from paygo.outbox import INDEX, SINCE, outbox_key, outbox_write
+from paygo.payloads import MAX_MESSAGE_BYTES
 from paygo.storage import Table, sortable
 from tests.conftest import Clients
 from tests.integration.test_events import STACK, Household, eventually
@@ -53,3 +54,22 @@ def test_a_sweep_publishes_what_the_stream_did_not(deployer: Clients) -> None:
     assert json.load(answer["Payload"])["failed"] == []
     assert INDEX not in entry()
     assert eventually(lambda: bool(contact()))
+
+
+def test_an_event_too_large_for_a_message_arrives_whole(deployer: Clients) -> None:
+    home = Household(deployer)
+    outbox = Table(f"{STACK}-identity", deployer("dynamodb"))
+    contacts = Table(f"{STACK}-notifications", deployer("dynamodb"))
+    name = "A" * MAX_MESSAGE_BYTES
+    registered = home.about(
+        "identity", HouseholdRegistered(household_id=home.household_id, given_name=name, email=home.email)
+    )
+
+    def names() -> list[str]:
+        found = contacts.query(f"HOUSEHOLD#{home.household_id}", prefix="CONTACT", limit=1).items
+        return [str(item["given_name"]) for item in found]
+
+    outbox.transact([outbox_write(outbox, registered)])
+
+    assert eventually(lambda: bool(names()))
+    assert names() == [name]
