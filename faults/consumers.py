@@ -87,11 +87,14 @@ class Consumer:
         Whom it calls.
     entry
         The queue that its cases are sent to, when it is not its own.
+    deletes_again
+        Whether it deletes a message that came before by a call of its own, as the layer's consumers do.
     """
 
     name: str
     partners: ClassVar[tuple[str, ...]] = ()
     entry: str | None = None
+    deletes_again: bool = True
 
     def cases(self, stack: DeployedStack, count: int) -> list[Case]:
         """Make events that can be handled, and all that they need."""
@@ -556,6 +559,7 @@ class ArchiveDeadLetters(Consumer):
 
     name = "operations/archive-dead-letters"
     entry = "ledger-book-payments-dead"
+    deletes_again = False
     source = "ledger/book-payments"
     reason = "fault suite"
 
@@ -575,6 +579,8 @@ class ArchiveDeadLetters(Consumer):
 
 class PublishOutbox(Consumer):
     """Publishes a service's events from its table's stream; what shows it is the effect at one of their consumers."""
+
+    deletes_again = False
 
     def __init__(self, service: str, consumer: Consumer, *arranged: Callable[[DeployedStack, Household], None]) -> None:
         self.name = f"{service}/publish-outbox"

@@ -1,9 +1,10 @@
 """Every consumer's worker is killed before and after each of its calls, which are found by recording them."""
 
+import time
 from collections.abc import Iterable
 from functools import partial
 
-from faults.consumers import Case, Consumer, PublishOutbox
+from faults.consumers import Case, Consumer
 from faults.kill_points import Call, Kill, Point, points
 from faults.plan import Plan
 from faults.played import Played, eventually
@@ -17,6 +18,11 @@ LOOK_AGAIN = 0.1
 QUIET_SECONDS = 1.0
 """A consumer that makes no call for so long, and whose event is done, is done with it."""
 
+PASSED_SECONDS = 4.0
+LOOKS = 15
+"""Every so often, and so many times, it is looked whether the event has passed without the crash."""
+TRIES = 3
+
 AGAIN = (Point("before", "sqs.DeleteMessage", 1, "message"), Point("after", "sqs.DeleteMessage", 1, "message"))
 """A message that came before is deleted by its consumer at once: a call that its first handling does not have."""
 
@@ -29,18 +35,22 @@ def kill_everywhere(stack: DeployedStack, plan: Plan, consumer: Consumer) -> Pla
     """Kill the consumer's worker once at each place, each time with another event."""
     function = stack.function(consumer.name)
     places = points(trace(stack, plan, consumer))
-    again = () if isinstance(consumer, PublishOutbox) else AGAIN
-    cases = consumer.cases(stack, len(again) + len(places))
     # Those that come again first: they have to be waited for twice.
-    crashes = [(places[-1], point) for point in again] + [(point,) for point in places]
+    again = [(places[-1], point) for point in AGAIN if consumer.deletes_again]
+    cases: list[Case] = []
     planned: list[Kill] = []
-    for case, hits in zip(cases, crashes, strict=True):
-        kills = [Kill.at(point, function, case.id) for point in hits]
+    for crashes in [*again, *((point,) for point in places)]:
+        for _ in range(TRIES):
+            [case] = consumer.cases(stack, 1)
+            kills = [Kill.at(point, function, case.id) for point in crashes]
+            plan.add(*kills)
+            # One after the other, so that no event is hit as another's neighbour.
+            consumer.send(stack, [case])
+            cases.append(case)
+            if _is_hit(stack, plan, consumer, case, kills[0]):
+                break
+            plan.forget(*kills)
         planned += kills
-        plan.add(*kills)
-        consumer.send(stack, [case])
-        # One after the other, so that no event is hit as another's neighbour.
-        eventually(partial(_are_reached, plan, kills[:1]), REACH_SECONDS, LOOK_AGAIN)
     return Played(
         consumer,
         "killed before and after each call",
@@ -48,6 +58,18 @@ def kill_everywhere(stack: DeployedStack, plan: Plan, consumer: Consumer) -> Pla
         note=f"{len(places) // 2} calls{', and deleting what came again' if again else ''}",
         problem=partial(_unreached, plan, planned),
     )
+
+
+def _is_hit(stack: DeployedStack, plan: Plan, consumer: Consumer, case: Case, kill: Kill) -> bool:
+    """Wait until the worker is dead; tell if instead the event is done, for what a neighbour read is not read again."""
+    for _ in range(LOOKS):
+        if eventually(lambda: kill.name in plan.killed(), PASSED_SECONDS, LOOK_AGAIN):
+            return True
+        if _is_done(stack, consumer, case):
+            # It may be about to be killed after its last call.
+            time.sleep(QUIET_SECONDS)
+            break
+    return kill.name in plan.killed()
 
 
 def trace(stack: DeployedStack, plan: Plan, consumer: Consumer) -> list[Call]:
@@ -73,10 +95,6 @@ def trace(stack: DeployedStack, plan: Plan, consumer: Consumer) -> list[Call]:
 
 def _is_done(stack: DeployedStack, consumer: Consumer, case: Case) -> bool:
     return all(seen.verdict is Verdict.DONE for seen in consumer.seen(stack, [case]).values())
-
-
-def _are_reached(plan: Plan, kills: Iterable[Kill]) -> bool:
-    return {kill.name for kill in kills} <= plan.killed()
 
 
 def _unreached(plan: Plan, kills: Iterable[Kill]) -> str:

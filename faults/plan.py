@@ -38,6 +38,12 @@ class Plan:
             self._kills = [*(kill for kill in self._kills if kill.name not in done), *kills]
             self._lay()
 
+    def forget(self, *kills: Kill) -> None:
+        """Let crashes be that did not come about."""
+        with self._lock:
+            self._kills = [kill for kill in self._kills if kill not in kills]
+            self._lay()
+
     def killed(self) -> set[str]:
         """Return the crashes that came about."""
         return self._kill_points.killed()

@@ -11,8 +11,8 @@ resource "aws_sqs_queue" "this" {
   message_retention_seconds = 14 * 24 * 60 * 60
   sqs_managed_sse_enabled   = true
 
-  # Six times the time-out of the function that archives what comes here.
-  visibility_timeout_seconds = 180
+  # Six times the time-out of the function that archives what comes here, 30 s, which it may take whatever the scale.
+  visibility_timeout_seconds = max(30, ceil(6 * 30 * var.stack.delay_scale))
 
   redrive_allow_policy = var.source_queue_arn == null ? null : jsonencode({
     redrivePermission = "byQueue"

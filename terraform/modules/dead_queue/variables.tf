@@ -7,6 +7,7 @@ variable "stack" {
     account_id  = string
     partition   = string
     alarms      = string
+    delay_scale = optional(number, 1)
   })
 }
 

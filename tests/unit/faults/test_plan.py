@@ -31,6 +31,8 @@ def test_consumers_share_one_plan_and_what_came_about_is_forgotten(plan: Plan, t
 
     assert [each["name"] for each in laid(tmp_path)["kills"]] == [second.name]
     assert plan.killed() == {first.name}
+    plan.forget(second)
+    assert laid(tmp_path)["kills"] == []
     plan.clear()
     assert plan.killed() == set()
 
