@@ -5,7 +5,11 @@ from collections.abc import Iterator
 
 from contracts.document import Document, Operation, content_examples, operations, resolve
 
-CALLERS = {"session": "a session's IAM credentials (SigV4)", "partner": "an API key", "operator": "an operator's IAM credentials (SigV4)"}
+CALLERS = {
+    "session": "a session's IAM credentials (SigV4)",
+    "partner": "an API key",
+    "operator": "an operator's IAM credentials (SigV4)",
+}
 
 
 def page(document: Document) -> str:

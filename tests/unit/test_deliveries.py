@@ -66,7 +66,7 @@ def delivering(handler: Callable[..., Any], event: Event[Any], context: Any) -> 
 
 def published(table: Table, event_type: str) -> list[dict[str, Any]]:
     """What the events of the type say that were published by now; they are gone then."""
-    items = list(table.scan(Attr("type").eq(event_type)))
+    items = [item for page, _ in table.scan(Attr("type").eq(event_type)) for item in page]
     for item in items:
         table.transact([table.deleting({"pk": item["pk"], "sk": item["sk"]})])
     return [json.loads(item["event"])["data"] for item in items]
