@@ -110,8 +110,8 @@ def _doubled(times: int) -> timedelta:
 
 
 def _seconds(wait: timedelta) -> int:
-    # Rounded up: what comes early is not ready again, and in a stack with short delays everything would be early. A wait
-    # until a time that is over already is none, and SQS takes no less.
+    # Rounded up: what comes early is not ready again, and in a stack with short delays everything would be early.
+    # A wait until a time that is over is none, and SQS takes no less.
     return max(0, math.ceil(wait.total_seconds()))
 
 
