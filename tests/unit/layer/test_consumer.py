@@ -198,7 +198,6 @@ def test_the_handler_says_how_long_to_wait(queue: FakeQueue, handled: Handled, c
     assert queue.now - NOW == timedelta(seconds=77)
 
 
-@pytest.mark.parametrize("hours", [0.25, 0.26, 1, 7.9, 40])
 def test_a_wait_until_a_time_that_is_over_is_none(queue: FakeQueue, handled: Handled, context: Any) -> None:
     send(queue, "r-1")
     handled.errors["r-1"] = [NotReady("no account yet", timedelta(seconds=-5))]
@@ -208,6 +207,7 @@ def test_a_wait_until_a_time_that_is_over_is_none(queue: FakeQueue, handled: Han
     assert (handled.ids, queue.now) == ({"r-1": 1}, NOW)
 
 
+@pytest.mark.parametrize("hours", [0.25, 0.26, 1, 7.9, 40])
 def test_a_wait_longer_than_a_queues_is_a_chain_that_the_handler_does_not_see(
     queue: FakeQueue, context: Any, hours: float
 ) -> None:
