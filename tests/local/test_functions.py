@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html, https://docs.aws.ama
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import requests
@@ -53,6 +54,27 @@ def test_an_api_calls_the_version_its_alias_names_until_the_alias_moves(bench: B
     assert version() == "1"
     client.update_alias(FunctionName=function, Name="live", FunctionVersion=later)
     assert version() == later
+
+
+def test_the_workers_of_a_function_share_its_code_which_is_compiled_once(bench: Bench) -> None:
+    source = (
+        "import os, time\n"
+        "def handler(event, context):\n"
+        "    print('called')\n"
+        "    time.sleep(1)\n"
+        "    return [os.getpid(), os.path.realpath(__file__), os.path.exists(__cached__)]\n"
+    )
+    function, client = bench.function(source), bench.deployer("lambda")
+
+    def call(_: int) -> list[Any]:
+        answer: list[Any] = json.loads(client.invoke(FunctionName=function)["Payload"].read())
+        return answer
+
+    with ThreadPoolExecutor(2) as pool:
+        (one, code, compiled), (other, same_code, _) = pool.map(call, range(2))
+    assert one != other
+    assert code == same_code
+    assert compiled
 
 
 def test_a_queues_consumer_is_an_alias_and_fails_message_by_message(bench: Bench) -> None:

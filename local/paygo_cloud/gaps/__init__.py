@@ -40,6 +40,7 @@ GAPS = (
     "rest_api_import",
     "rest_api_settings",
     "root_keys",
+    "shared_code",
     "signed_bodies",
     "stream_failures",
     "usage_plans",
