@@ -428,6 +428,7 @@ def test_a_credit_for_an_unknown_device_waits_in_the_queue(table: Table, context
 def test_the_outbox_is_published_to_the_services_topic(table: Table, context: Any) -> None:
     boto3.client("sns").create_topic(Name="paygo-test")
     item = {"event_id": "e-1", "type": "devices.device-activated.v1", "correlation_id": "c-1", "event": "{}"}
+    table.put({"pk": "OUTBOX#e-1", "sk": "OUTBOX", **item})
     image = {name: {"S": value} for name, value in item.items()}
     record = {"eventID": "1", "eventName": "INSERT", "dynamodb": {"NewImage": image, "SequenceNumber": "1"}}
 

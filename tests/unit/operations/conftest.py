@@ -27,8 +27,7 @@ SETTINGS = {
     "QUEUE_URLS_BASE": f"https://sqs.us-east-1.amazonaws.com/123456789012/{STACK}-",
     "FUNCTIONS_ARN_BASE": f"arn:aws:lambda:us-east-1:123456789012:function:{STACK}-",
 }
-for name, value in SETTINGS.items():
-    os.environ.setdefault(name, value)
+os.environ.update(SETTINGS)
 
 
 @pytest.fixture

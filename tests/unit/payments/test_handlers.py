@@ -410,6 +410,7 @@ def test_an_activated_device_confirms_the_payment_that_waits_for_it(table: Table
 def test_the_outbox_is_published_to_the_services_topic(table: Table, context: Any) -> None:
     topic = boto3.client("sns").create_topic(Name="paygo-test")["TopicArn"]
     item = {"event_id": "e-1", "type": "payments.payment-confirmed.v1", "correlation_id": "c-1", "event": "{}"}
+    table.put({"pk": "OUTBOX#e-1", "sk": "OUTBOX", **item})
     image = {name: {"S": value} for name, value in item.items()}
     record = {"eventID": "1", "eventName": "INSERT", "dynamodb": {"NewImage": image, "SequenceNumber": "1"}}
 
