@@ -274,7 +274,7 @@ def test_a_partners_nonce_is_used_once(world: World, operation: str) -> None:
     refused(again, f"{operation} replayed", kinds=SIGNATURE_REFUSED)
 
 
-@pytest.mark.parametrize("operation", [*OF_A_PARTNER, "mockRequestCheck"])
+@pytest.mark.parametrize("operation", [*OF_A_PARTNER, "mockPost"])
 def test_no_session_opens_a_partners_route(world: World, operation: str) -> None:
     for session in (world.anonymous, world.household):
         assert refused(send_signed(world.stage, routes()[operation], session), operation).status in {401, 403}
