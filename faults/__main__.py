@@ -24,7 +24,7 @@ from faults.stage import DeployedStack
 from faults.table import shown
 from faults.verdicts import Row, unknown
 
-TOGETHER = 6
+TOGETHER = 8
 """Consumers that suffer at the same time: more would only wait for a processor."""
 
 type Scenario = Callable[[], Iterable[Played]]
@@ -90,7 +90,10 @@ class Suite:
         return [partial(self._kill, consumer) for consumer in CONSUMERS]
 
     def _kill(self, consumer: Consumer) -> Iterator[Played]:
-        yield kills.kill_everywhere(self._stack, self._plan, consumer)
+        try:
+            yield kills.kill_everywhere(self._stack, self._plan, consumer)
+        except kills.NotTraced as problem:
+            yield Played(consumer, "killed", [], problem=partial(str, problem))
 
     def _waiting(self) -> Iterator[Played]:
         yield waiting.past_deadline(self._stack)
