@@ -7,10 +7,12 @@ the suite does not know.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
+from itertools import chain
+from threading import Semaphore
 from typing import Annotated
 
 import typer
@@ -24,10 +26,9 @@ from faults.stage import DeployedStack
 from faults.table import shown
 from faults.verdicts import Row, unknown
 
-TOGETHER = 8
-"""Consumers that suffer at the same time: more would only wait for a processor."""
-
-type Scenario = Callable[[], Iterable[Played]]
+DYING_AT_ONCE = 8
+"""Consumers whose workers are killed at the same time: more would only wait for a processor."""
+THREADS = 64
 
 
 class Part(StrEnum):
@@ -58,72 +59,63 @@ class Suite:
         self._scale = scale
         self._console = console
         self._plan = Plan(stack.kill_points)
+        self._turns = Semaphore(DYING_AT_ONCE)
         self._began = time.monotonic()
 
     def run(self, parts: list[Part]) -> list[Row]:
-        """Play the parts, and look at every event once more at the end; what waits long waits beside the others."""
+        """Play the parts, and look at every event once more at the end."""
         self._plan.clear()
-        with self._stack.mocks, ThreadPoolExecutor(TOGETHER) as pool, ThreadPoolExecutor() as aside:
-            beside = aside.submit(self._played, self._waiting) if Part.WAITING in parts else None
-            played: list[Played] = []
-            if Part.KILLS in parts:
-                self._tell("Killing workers")
-                played += self._together(pool, self._kills())
-            if {Part.DELIVERIES, Part.PARTNERS} & set(parts):
-                self._tell("Repeating and shuffling, poisoning, partners failing")
-                played += self._together(pool, [*self._deliveries(parts), *self._partners(parts)])
+        since = datetime.now(UTC)
+        with self._stack.mocks, ThreadPoolExecutor(THREADS) as pool:
+            self._tell(f"Playing {', '.join(parts)}")
+            # Those that call a partner have the most calls and faults: they begin first.
+            ordered = sorted(CONSUMERS, key=lambda consumer: not consumer.partners)
+            scenarios = [pool.submit(self._suffer, consumer, parts) for consumer in ordered]
+            if Part.WAITING in parts:
+                scenarios.append(pool.submit(self._wait))
+            played = [each for scenario in scenarios[: len(ordered)] for each in scenario.result()]
             if Part.OUTAGE in parts:
                 self._tell("An hour without a partner")
                 played += outage.hour_without_crm(
                     self._stack, self._scale.outage_events, drain_seconds=self._scale.drain_seconds
                 )
             self._tell("Waiting for what has not ended")
-            if beside:
-                played += beside.result()
+            played += [each for scenario in scenarios[len(ordered) :] for each in scenario.result()]
             list(pool.map(lambda each: each.settled(self._stack), played))
             self._tell("Counting")
             rows = list(pool.map(lambda each: each.row(self._stack), played))
         self._plan.clear()
+        self._stack.discard_letters(since)
+        self._tell("Done")
         return rows
 
-    def _kills(self) -> list[Scenario]:
-        return [partial(self._kill, consumer) for consumer in CONSUMERS]
+    def _suffer(self, consumer: Consumer, parts: list[Part]) -> list[Played]:
+        """Play one fault after the other on a consumer; each of its partners fails by itself."""
+        played: list[Played] = []
+        if Part.KILLS in parts:
+            with self._turns:
+                played.append(self._kill(consumer))
+        if Part.DELIVERIES in parts:
+            played.append(deliveries.repeat_and_shuffle(self._stack, consumer, self._scale.events))
+            if deliveries.takes_poison(consumer):
+                played.append(deliveries.poison(self._stack, consumer))
+        if Part.PARTNERS in parts and consumer.partners:
+            with ThreadPoolExecutor(len(consumer.partners)) as pool:
+                play = partial(partners.play, self._stack, consumer, self._scale.events)
+                played += chain(*pool.map(play, consumer.partners))
+        return played
 
-    def _kill(self, consumer: Consumer) -> Iterator[Played]:
+    def _kill(self, consumer: Consumer) -> Played:
         try:
-            yield kills.kill_everywhere(self._stack, self._plan, consumer)
+            return kills.kill_everywhere(self._stack, self._plan, consumer)
         except kills.NotTraced as problem:
-            yield Played(consumer, "killed", [], problem=partial(str, problem))
+            return Played(consumer, "killed", [], problem=partial(str, problem))
 
-    def _waiting(self) -> Iterator[Played]:
-        yield waiting.past_deadline(self._stack)
-        yield waiting.not_ready(self._stack, self._plan, seconds=self._scale.waiting_seconds)
-
-    def _deliveries(self, parts: list[Part]) -> list[Scenario]:
-        return [partial(self._deliver, consumer) for consumer in CONSUMERS] if Part.DELIVERIES in parts else []
-
-    def _deliver(self, consumer: Consumer) -> Iterator[Played]:
-        yield deliveries.repeat_and_shuffle(self._stack, consumer, self._scale.events)
-        if deliveries.takes_poison(consumer):
-            yield deliveries.poison(self._stack, consumer)
-
-    def _partners(self, parts: list[Part]) -> list[Scenario]:
-        callers: dict[str, list[Consumer]] = {}
-        for consumer in CONSUMERS:
-            for partner in consumer.partners:
-                callers.setdefault(partner, []).append(consumer)
+    def _wait(self) -> list[Played]:
         return [
-            partial(partners.play, self._stack, partner, consumers, self._scale.events)
-            for partner, consumers in callers.items()
-            if Part.PARTNERS in parts
+            waiting.past_deadline(self._stack),
+            waiting.not_ready(self._stack, self._plan, seconds=self._scale.waiting_seconds),
         ]
-
-    def _together(self, pool: ThreadPoolExecutor, scenarios: Iterable[Scenario]) -> list[Played]:
-        futures = [pool.submit(self._played, scenario) for scenario in scenarios]
-        return [played for future in futures for played in future.result()]
-
-    def _played(self, scenario: Scenario) -> list[Played]:
-        return list(scenario())
 
     def _tell(self, what: str) -> None:
         self._console.print(f"{time.monotonic() - self._began:5.0f} s  {what}")

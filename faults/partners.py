@@ -1,7 +1,7 @@
 """Every partner is away, slow, wrong, and now here and now not."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from faults.consumers import Consumer
@@ -11,6 +11,8 @@ from mocks import Choice, PartnerMocks
 
 LATER_THAN_TIMEOUT = 11
 """Seconds: a gateway waits for an answer for ten."""
+UNHEARD_OF = 418
+"""A status that no partner's contract has."""
 
 
 @dataclass(frozen=True)
@@ -39,24 +41,20 @@ WEATHERS = (
         None,
     ),
     Weather("flapping", lambda mocks, partner: mocks.flapping(partner), None),
-    Weather("wrong for a while", lambda mocks, partner: mocks.malformed(partner), 4),
-    Weather("wrong to the end", lambda mocks, partner: mocks.wrong(partner), None),
+    Weather("without sense for a while", lambda mocks, partner: mocks.malformed(partner), 4),
+    Weather("refuses to the end", lambda mocks, partner: mocks.down(partner, status=UNHEARD_OF), None),
 )
 
 
-def play(
-    stack: DeployedStack, partner: str, consumers: list[Consumer], count: int, weathers: tuple[Weather, ...] = WEATHERS
-) -> Iterator[Played]:
-    """Let the partner behave in each way while its consumers have events."""
-    for weather in weathers:
+def play(stack: DeployedStack, consumer: Consumer, count: int, partner: str) -> list[Played]:
+    """Let the partner behave in each way while the consumer has events for it."""
+    calling, played = consumer.calling(partner), list[Played]()
+    for weather in WEATHERS:
         with weather.begin(stack.mocks, partner) as choice:
-            played = []
-            for consumer in (each.calling(partner) for each in consumers):
-                cases = consumer.cases(stack, count)
-                consumer.send(stack, cases)
-                played.append(Played(consumer, f"{partner} {weather.name}", cases))
+            cases = calling.cases(stack, count)
+            calling.send(stack, cases)
             if weather.seconds is not None:
                 time.sleep(weather.seconds)
                 choice.take_back()
-            for each in played:
-                yield each.settled(stack)
+            played.append(Played(calling, f"{partner} {weather.name}", cases).settled(stack))
+    return played
