@@ -24,7 +24,7 @@ export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DE
 # What the deploy of a stack that only tests use shortens its delays to.
 SOAK_DELAY_SCALE := 0.0167
 
-.PHONY: help demo test soak unit lint build deploy destroy status unlock dead-letters start stop bench docs clean
+.PHONY: help demo test faults soak unit lint build deploy destroy status unlock dead-letters start stop bench docs clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,8 +64,13 @@ stop: ## stop the embedded cloud, and all that is on it with it
 	@./setup.sh python
 	@$(CLOUD) stop
 
-test: ## everything: lint, unit, policy, local cloud, integration, the whole journey, faults
+test: ## everything: lint, unit, policy, local cloud, integration, the whole journey
 	@.ci/tests
+
+faults: ## play faults for some minutes, on the stack of the branch faults
+	@./setup.sh
+	@BRANCH=faults DELAY_SCALE=0.001 $(PYTHON) -m deploy up
+	@PYTHONPATH=lambdas $(PYTHON) -m faults --branch faults
 
 soak: ## play faults for ten minutes, on the stack of the branch soak
 	@./setup.sh
