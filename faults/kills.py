@@ -16,8 +16,8 @@ REACH_SECONDS = 60
 LOOK_AGAIN = 0.1
 """Seconds between two looks at the marks that crashes leave."""
 QUIET_SECONDS = 1.0
-QUIET_LOOKS = 12
-"""A consumer is done with an event that is done when it makes no call for a second, with any after so many."""
+LONG_QUIET_SECONDS = 10.0
+"""A consumer is done with an event that is done when it makes no call for a second, with any other after so long."""
 
 PASSED_SECONDS = 4.0
 LOOKS = 15
@@ -80,14 +80,17 @@ def trace(stack: DeployedStack, plan: Plan, consumer: Consumer) -> list[Call]:
     plan.trace(function, case.id, fresh=True)
     consumer.send(stack, [case])
     calls: list[Call] = []
-    looks = 0
+    changed_at = time.monotonic()
 
     def is_quiet() -> bool:
-        nonlocal calls, looks
+        nonlocal calls, changed_at
         before, calls = calls, plan.calls(function, case.id)
-        looks = looks + 1 if calls == before else 0
+        if calls != before:
+            changed_at = time.monotonic()
+        quiet_for = time.monotonic() - changed_at
         # The effect of what is published is another consumer's, which may be dying just now.
-        return bool(calls) and looks > 0 and (looks >= QUIET_LOOKS or _is_done(stack, consumer, case))
+        is_enough = quiet_for > LONG_QUIET_SECONDS or (calls == before and _is_done(stack, consumer, case))
+        return bool(calls) and is_enough
 
     handled = eventually(is_quiet, REACH_SECONDS, QUIET_SECONDS)
     plan.untrace(function, case.id)

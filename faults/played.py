@@ -54,7 +54,8 @@ class Played:
             left = [case for case in left if case.id in lost]
             return not left and not self.problem()
 
-        eventually(is_over, seconds, LOOK_AGAIN)
+        if self.cases:
+            eventually(is_over, seconds, LOOK_AGAIN)
         return self
 
     def row(self, stack: DeployedStack) -> Row:
