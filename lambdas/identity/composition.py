@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from identity.repository import RegistrationTable, SessionTable
+from identity.repository import RegistrationTable
+from identity.sessions_table import SessionTable
 from paygo.composition import own_table, sessions_table
 from paygo.config import CLIENT_CONFIG, setting
 

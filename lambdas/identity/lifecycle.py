@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Self
 
-from identity.model import RefreshToken
+from identity.refresh_tokens import RefreshToken
 from paygo.security import Session, SessionState
 
 SESSION_MOVES: Mapping[SessionState, frozenset[SessionState]] = {

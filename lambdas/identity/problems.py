@@ -7,13 +7,12 @@ from http import HTTPStatus
 from identity.model import (
     ContradictingAnswer,
     IdentityRefusal,
-    RefreshRefused,
-    RegistrationUndecided,
     RegistrationUnderWay,
     UnknownRegistration,
     UnusableEmail,
     WeakPassword,
 )
+from identity.refresh_tokens import RefreshRefused, RegistrationUndecided
 from paygo.problems import Place, Problem, invalid_request, not_found
 
 _PROBLEMS: Mapping[type[IdentityRefusal], Callable[[], Problem]] = {

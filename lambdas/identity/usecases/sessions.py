@@ -20,7 +20,8 @@ from typing import Protocol
 from uuid import uuid4
 
 from identity.lifecycle import StoredSession
-from identity.model import Overtaken, RefreshRefused, RefreshToken, RegistrationUndecided
+from identity.model import Overtaken
+from identity.refresh_tokens import RefreshRefused, RefreshToken, RegistrationUndecided
 from paygo.security import ESCALATED, Session, SessionState
 
 

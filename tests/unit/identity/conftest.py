@@ -7,7 +7,8 @@ import boto3
 import pytest
 
 from identity.model import Applicant, Outcome, Registration
-from identity.repository import RegistrationTable, SessionTable
+from identity.repository import RegistrationTable
+from identity.sessions_table import SessionTable
 from identity.usecases.registrations import Cause, decide, submit
 from identity.usecases.sessions import Opened, open_session
 from paygo.storage import Table

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from identity.lifecycle import SESSION_MOVES
-from identity.model import DECIDED, MOVES, RefreshToken, RegistrationState, registration_ids, sources
+from identity.model import DECIDED, MOVES, RegistrationState, registration_ids, sources
+from identity.refresh_tokens import RefreshToken
 from paygo.security import SessionState
 
 IDENTITY = "us-east-1:5d6c0f5e-6f0e-4a5b-9a42-0b1f6f3f6d1e"

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from identity.lifecycle import ANONYMOUS_FOR, AUTHENTICATED_FOR, StoredSession
-from identity.model import Overtaken, RefreshRefused, RefreshToken, RegistrationUndecided
-from identity.repository import SessionTable
+from identity.model import Overtaken
+from identity.refresh_tokens import RefreshRefused, RefreshToken, RegistrationUndecided
+from identity.sessions_table import SessionTable
 from identity.usecases.sessions import escalate, refresh
 from paygo.security import Session, SessionState, session_key
 from paygo.storage import Table
