@@ -121,6 +121,23 @@ class CreditChanged(EventData):
     credit_version: Annotated[int, Field(ge=1, description="Grows with every change; the highest is the truth.")]
 
 
+class AuditRecorded(EventData):
+    """Something happened that matters to security: who did it, and from where. It never holds a secret."""
+
+    TYPE: ClassVar[str] = "identity.audit-recorded.v1"
+
+    act: Annotated[
+        str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=64, description="What happened, as docs/audit.md lists.")
+    ]
+    session_id: str | None = None
+    household_id: str | None = None
+    identity_id: str | None = None
+    registration_id: str | None = None
+    source_ip: str | None = None
+    user_agent: str | None = None
+    detail: dict[str, str] = {}
+
+
 EVENT_TYPES: tuple[type[EventData], ...] = (
     RegistrationSubmitted,
     HouseholdRegistered,
@@ -128,4 +145,5 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     PaymentRequested,
     PaymentConfirmed,
     CreditChanged,
+    AuditRecorded,
 )
