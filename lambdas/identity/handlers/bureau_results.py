@@ -7,7 +7,8 @@ from aws_lambda_powertools.event_handler import Response
 
 from identity import composition
 from identity.problems import as_problems
-from identity.usecases.registrations import Cause, decide
+from identity.usecases.causes import Cause
+from identity.usecases.registrations import decide
 from identity.wire import CheckResultBody
 from paygo.composition import nonces, source
 from paygo.config import setting

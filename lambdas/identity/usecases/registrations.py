@@ -7,7 +7,6 @@ with one address cannot both be approved, and one that never finishes blocks nob
 because an address that is not verified is no alias there and may stand with several users.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -24,6 +23,7 @@ from identity.model import (
     UnknownRegistration,
     registration_ids,
 )
+from identity.usecases.causes import Cause
 from paygo.events import Event, HouseholdRegistered, RegistrationSubmitted
 from paygo.security import Session, SessionState
 
@@ -70,14 +70,6 @@ class Bureau(Protocol):
 
     def ask(self, registration_id: str, applicant: Applicant, intent: str) -> None:
         """Ask it to check the applicant and to answer later; the same intent again is the same check."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """What brings an event about: its source and the request that it follows."""
-
-    source: str
-    correlation_id: str
 
 
 def submit(

@@ -9,7 +9,8 @@ import pytest
 from identity.model import Applicant, Outcome, Registration
 from identity.repository import RegistrationTable
 from identity.sessions_table import SessionTable
-from identity.usecases.registrations import Cause, decide, submit
+from identity.usecases.causes import Cause
+from identity.usecases.registrations import decide, submit
 from identity.usecases.sessions import Opened, open_session
 from paygo.storage import Table
 from tests.unit.identity.fakes import FakeCredentials, FakeUsers
