@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
@@ -201,6 +202,8 @@ def _refusal(app: APIGatewayRestResolver, problem: Problem) -> Response[str]:
         status_code=int(problem.status),
         content_type=CONTENT_TYPE,
         body=json.dumps(problem.document(request_id)),
+        # https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+        headers={"Retry-After": str(math.ceil(problem.retry_in.total_seconds()))} if problem.retry_in else {},
     )
 
 

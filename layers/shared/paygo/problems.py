@@ -1,6 +1,7 @@
 """RFC 9457 problems: what every error answer of the API looks like."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -26,15 +27,27 @@ class Problem(Exception):
         What is wrong, the same for every problem of the kind.
     detail
         What the caller can do next.
+    retry_in
+        When it may try again, if that is known.
     """
 
-    def __init__(self, status: HTTPStatus, kind: str, title: str, detail: str, places: tuple[Place, ...] = ()) -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        kind: str,
+        title: str,
+        detail: str,
+        places: tuple[Place, ...] = (),
+        *,
+        retry_in: timedelta | None = None,
+    ) -> None:
         super().__init__(f"{kind}: {title}")
         self.status = status
         self.kind = kind
         self.title = title
         self.detail = detail
         self.places = places
+        self.retry_in = retry_in
 
     def document(self, request_id: str) -> dict[str, Any]:
         """Return the problem as the JSON object to send."""

@@ -107,15 +107,22 @@ class Table:
         """Set and remove attributes of an item; raise `ConditionFailed` when the condition does not hold."""
         self._write("update_item", self.updating(key, changes, condition, remove=remove)["Update"])
 
-    def add(self, key: Mapping[str, str], amounts: Mapping[str, int]) -> dict[str, int]:
+    def add(
+        self, key: Mapping[str, str], amounts: Mapping[str, int], *, expires_at: int | None = None
+    ) -> dict[str, int]:
         """Add to numbers of an item, where what is absent counts as 0, and return them as they are now."""
         names = {f"#a{place}": name for place, name in enumerate(amounts)}
+        values = {f":a{place}": _serialize(by) for place, by in enumerate(amounts.values())}
+        expression = "ADD " + ", ".join(f"{name} :{name[1:]}" for name in names)
+        if expires_at is not None:
+            expression += " SET expires_at = :expires_at"
+            values[":expires_at"] = _serialize(expires_at)
         request: Write = {
             "TableName": self.name,
             "Key": to_attributes(key),
-            "UpdateExpression": "ADD " + ", ".join(f"{name} :{name[1:]}" for name in names),
+            "UpdateExpression": expression,
             "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": {f":a{place}": _serialize(by) for place, by in enumerate(amounts.values())},
+            "ExpressionAttributeValues": values,
             "ReturnValues": "UPDATED_NEW",
         }
         written = from_attributes(_outlast(lambda: self._client.update_item(**request))["Attributes"])

@@ -2,6 +2,7 @@ import base64
 import io
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -128,6 +129,16 @@ def test_a_problem_raised_anywhere_is_the_answer(shop: Shop, api_event: EventMak
     shop.failure = Problem(HTTPStatus.CONFLICT, "sold-out", "Nothing is left", "Come back tomorrow.")
 
     assert problem(shop.handler(api_event("GET", "/orders"), context))["type"] == "urn:paygo:problem:sold-out"
+
+
+def test_a_problem_that_passes_says_when(shop: Shop, api_event: EventMaker, context: Any) -> None:
+    shop.failure = Problem(
+        HTTPStatus.CONFLICT, "sold-out", "Nothing is left", "Come back.", retry_in=timedelta(milliseconds=1500)
+    )
+
+    answered = shop.handler(api_event("GET", "/orders"), context)
+
+    assert answered["multiValueHeaders"]["Retry-After"] == ["2"]
 
 
 def test_an_error_nobody_planned_for_says_nothing_of_itself(

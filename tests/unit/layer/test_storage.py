@@ -280,6 +280,14 @@ def test_numbers_are_added_to_and_begin_at_nothing(table: Table) -> None:
     assert table.add(key, {"calls": 1, "bytes": -3}) == {"calls": 2, "bytes": 7}
 
 
+def test_an_item_of_numbers_may_expire(table: Table) -> None:
+    key = {"pk": "A", "sk": "1"}
+
+    assert table.add(key, {"calls": 1}, expires_at=1_800_000_000) == {"calls": 1}
+
+    assert table.get(**key) == {**key, "calls": 1, "expires_at": 1_800_000_000}
+
+
 def test_an_index_holds_only_what_carries_its_keys(table: Table) -> None:
     for place in range(3):
         table.put({"pk": f"A{place}", "sk": "1", "unpublished": "a", "unpublished_since": str(place)})
