@@ -52,8 +52,29 @@ class Event[Data: EventData](BaseModel):
         )
 
 
+class RegistrationMoved(EventData):
+    """A registration began or went on to another state."""
+
+    TYPE: ClassVar[str] = "identity.registration-moved.v1"
+
+    registration_id: str
+    session_id: str
+    kind: Literal["own", "partner"]
+    state: Annotated[str, Field(description="As the contract names it.")]
+    previous: Annotated[str | None, Field(description="None of a registration that has just begun.")] = None
+
+
+class CodeRequested(EventData):
+    """A household is to be sent a code by which it confirms its e-mail address; the code itself is in no event."""
+
+    TYPE: ClassVar[str] = "identity.code-requested.v1"
+
+    registration_id: str
+    number: Annotated[int, Field(ge=1, description="Which of the registration's codes; only the newest is sent.")]
+
+
 class RegistrationSubmitted(EventData):
-    """A household asked to be registered; its identity has still to be checked."""
+    """A household is ready to be registered; its identity has still to be checked."""
 
     TYPE: ClassVar[str] = "identity.registration-submitted.v1"
 
@@ -139,6 +160,8 @@ class AuditRecorded(EventData):
 
 
 EVENT_TYPES: tuple[type[EventData], ...] = (
+    RegistrationMoved,
+    CodeRequested,
     RegistrationSubmitted,
     HouseholdRegistered,
     DeviceActivated,
