@@ -39,6 +39,7 @@ SESSION = {
     "session_id": {"S": "0b9f4f1e-3c83-4f0e-a0ad-0a3a0b2b5c11"},
     "state": {"S": "authenticated"},
     "household_id": {"S": "7f1c3c9c-6a4e-4a39-8f0c-1c3f5d3b9a01"},
+    "opened_at": {"S": datetime.now(UTC).isoformat()},
     "ends_at": {"S": (datetime.now(UTC) + timedelta(days=1)).isoformat()},
 }
 CONTEXT = SimpleNamespace(

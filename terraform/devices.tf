@@ -20,11 +20,10 @@ module "devices" {
       memory      = 1024
     }
     devices = {
-      environment = merge(local.for_households.environment, local.once.environment)
+      environment = local.for_households.environment
       statements = concat(
         module.devices_table.statements.own,
         local.for_households.statements,
-        local.once.statements,
         local.activate_certificates,
         local.shadows,
       )

@@ -15,11 +15,11 @@ module "identity" {
 
   functions = {
     sessions = {
-      environment = {
+      environment = merge(local.once.environment, {
         IDENTITY_POOL_ID   = module.identity_pool.id
         DEVELOPER_PROVIDER = module.identity_pool.developer_provider
-      }
-      statements = concat(module.sessions_table.statements.own, local.escalate)
+      })
+      statements = concat(module.sessions_table.statements.own, local.once.statements, local.escalate)
     }
     registrations = {
       environment = merge(local.once.environment, { USER_POOL_ID = module.user_pool.id })

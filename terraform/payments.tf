@@ -24,10 +24,9 @@ module "payments" {
     payment-requests = {
       environment = merge(
         local.for_households.environment,
-        local.once.environment,
         { PARTNERS = local.calling["providers"].environment.PARTNERS },
       )
-      statements = concat(module.payments_table.statements.own, local.for_households.statements, local.once.statements)
+      statements = concat(module.payments_table.statements.own, local.for_households.statements)
     }
     request-payments = {
       consumes = {

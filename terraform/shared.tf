@@ -9,7 +9,7 @@ resource "aws_lambda_layer_version" "shared" {
   compatible_architectures = [var.architecture]
 }
 
-# Idempotency keys and the nonces of signed requests.
+# Idempotency keys, the nonces of signed requests and the first uses of credentials.
 module "idempotency_table" {
   source = "./modules/table"
   stack  = local.stack
@@ -51,16 +51,16 @@ locals {
   outbox_index = { unpublished = ["unpublished", "unpublished_since"] }
   sweep        = { rate = "rate(5 minutes)", input = { action = "sweep" } }
 
-  # A function on the households' routes reads the caller's session.
-  for_households = {
-    environment = { SESSIONS_TABLE = module.sessions_table.name }
-    statements  = module.sessions_table.statements.read
-  }
-
   # What must happen once is remembered by its key.
   once = {
     environment = { IDEMPOTENCY_TABLE = module.idempotency_table.name }
     statements  = module.idempotency_table.statements.once
+  }
+
+  # A function on the households' routes reads the caller's session and notes the first use of its credentials.
+  for_households = {
+    environment = merge(local.once.environment, { SESSIONS_TABLE = module.sessions_table.name })
+    statements  = concat(local.once.statements, module.sessions_table.statements.read)
   }
 
   # A function behind a third party's route reads its secret and remembers nonces.

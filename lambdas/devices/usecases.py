@@ -26,6 +26,7 @@ from devices.model import (
     serial_number_of,
 )
 from paygo.events import DeviceActivated, Event
+from paygo.security import Household, owned
 
 ATTEMPTS = 8
 """A shadow changes under a writer's hands while the device acknowledges or another event is applied: soon over."""
@@ -133,7 +134,7 @@ def register_device(
     serial_number: str,
     label_code: str,
     *,
-    household_id: str,
+    household: Household,
     devices: Devices,
     certificates: Certificates,
     things: Things,
@@ -148,8 +149,8 @@ def register_device(
     Raises
     ------
     UnknownDevice
-        When serial number and label code do not belong together or the device is another household's: a stranger does
-        not learn which.
+        When serial number and label code do not belong together. That a device is another household's is told alike,
+        by `owned`: a stranger does not learn which.
     DeviceNotProvisioned
         When the device has no certificate yet.
     """
@@ -159,10 +160,9 @@ def register_device(
     if device.claim is None:
         raise DeviceNotProvisioned
     registered = device.registered or _activate(
-        device, device.claim, household_id, devices, source=source, correlation_id=correlation_id, now=now
+        device, device.claim, household.household_id, devices, source=source, correlation_id=correlation_id, now=now
     )
-    if registered.household_id != household_id:
-        raise UnknownDevice
+    owned(household, registered, "device")
     if registered.state is State.ACTIVE:
         certificates.activate(registered.certificate_id)
         tell_credit(registered, devices, things)
@@ -240,17 +240,9 @@ def apply_credit(credit: Credit, devices: Devices, things: Things) -> None:
     tell_credit(device, devices, things)
 
 
-def read_device(device_id: str, household_id: str, devices: Devices, things: Things) -> DeviceStatus:
-    """Return the household's device, what it was told and what it acknowledged.
-
-    Raises
-    ------
-    UnknownDevice
-        When the household has no such device.
-    """
-    device = devices.read(device_id)
-    if device is None or device.household_id != household_id:
-        raise UnknownDevice
+def read_device(device_id: str, household: Household, devices: Devices, things: Things) -> DeviceStatus:
+    """Return the household's own device, what it was told and what it acknowledged; raise as `owned` does."""
+    device = owned(household, devices.read(device_id), "device")
     shadow = things.shadow(device.thing_name)
     told_nothing = Credit(device_id=device_id)
     if shadow is None:

@@ -16,6 +16,7 @@ from ledger.model import (
 )
 from ledger.plans import CURRENCY, price_per_day
 from paygo.events import CreditChanged, Event
+from paygo.security import Household, owned
 
 ATTEMPTS = 5
 """A household seldom has more payments under way at once; beyond that the queue repeats."""
@@ -86,14 +87,14 @@ def book_payment(payment: Payment, accounts: Accounts, *, source: str, correlati
     raise Contended(message)
 
 
-def credit_of(device_id: str, household_id: str, accounts: Accounts) -> Credit | None:
-    """Return the device's credit if the device is the household's own."""
-    credit = accounts.credit(device_id)
-    return credit if credit and credit.household_id == household_id else None
+def credit_of(device_id: str, household: Household, accounts: Accounts) -> Credit:
+    """Return the credit of the household's own device; raise as `owned` does."""
+    return owned(household, accounts.credit(device_id), "device")
 
 
-def statement(household_id: str, accounts: Accounts, *, cursor: str | None, limit: int) -> Statement:
+def statement(household: Household, accounts: Accounts, *, cursor: str | None, limit: int) -> Statement:
     """Return a page of the household's statement."""
+    household_id = household.household_id
     balance = accounts.balance(household_id) or Balance.empty(household_id, CURRENCY)
     lines, next_cursor = accounts.lines(household_id, cursor=cursor, limit=limit)
     return Statement(balance=balance.amount, lines=lines, next_cursor=next_cursor)

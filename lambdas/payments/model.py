@@ -17,12 +17,8 @@ class Contended(Exception):
     """What was read changed before it could be written: read again."""
 
 
-class UnknownSerialNumber(Exception):
-    """The household has no device with this serial number."""
-
-
 class UnknownPaymentRequest(Exception):
-    """There is no such payment request for this caller."""
+    """There is no such payment request."""
 
 
 class RequestRefused(Exception):

@@ -201,6 +201,7 @@ def api_event() -> EventMaker:
         query: dict[str, str] | None = None,
         identity_id: str | None = None,
         authentication_type: str | None = None,
+        authorizer: dict[str, str] | None = None,
         as_base64: bool = False,
     ) -> dict[str, Any]:
         text = body if isinstance(body, str) else None if body is None else json.dumps(body)
@@ -229,8 +230,10 @@ def api_event() -> EventMaker:
                     "cognitoIdentityId": identity_id,
                     "cognitoAuthenticationType": authentication_type,
                     "sourceIp": "192.0.2.1",
+                    "userAgent": "curl/8.5.0",
                 },
-            },
+            }
+            | ({"authorizer": authorizer} if authorizer else {}),
         }
 
     return make

@@ -77,6 +77,7 @@ def label(table: Table, payments: Table, sessions: Table, idempotency: Table) ->
             "identity_id": IDENTITY,
             "session_id": "session-1",
             "state": "authenticated",
+            "opened_at": datetime.now(UTC).isoformat(),
             "ends_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
             "household_id": "household-1",
         }

@@ -8,12 +8,11 @@ from aws_lambda_powertools.event_handler import Response
 from devices import composition, wire
 from devices.problems import as_problems
 from devices.usecases import read_device, register_device
-from paygo.composition import idempotency_keys, sessions_table, source
-from paygo.http import answer, answer_once, api, entry_point, paging, parse
+from paygo.composition import callers, idempotency_keys, source
+from paygo.http import answer, answer_once, api, entry_point, location, paging, parse
 from paygo.problems import not_found
-from paygo.security import current_household
 
-SESSIONS = sessions_table()
+CALLERS = callers()
 DEVICES = composition.devices()
 
 app = api()
@@ -23,7 +22,7 @@ app = api()
 def register() -> Response[str]:
     """Put a device into the household's hands."""
     event, now = app.current_event, datetime.now(UTC)
-    household = current_household(event, SESSIONS, now)
+    household = CALLERS.household(event, now)
     sent = parse(event, wire.DeviceRegistration)
 
     def work() -> Response[str]:
@@ -31,7 +30,7 @@ def register() -> Response[str]:
             device = register_device(
                 sent.serial_number,
                 sent.label_code,
-                household_id=household.household_id,
+                household=household,
                 devices=DEVICES,
                 # The clients of AWS IoT are made where they are used: listing devices needs neither.
                 certificates=composition.certificates(),
@@ -40,8 +39,8 @@ def register() -> Response[str]:
                 correlation_id=event.request_context.request_id,
                 now=now,
             )
-        location = f"/v1/devices/{device.device_id}"
-        return answer(HTTPStatus.CREATED, wire.Device.of(device), {"Location": location})
+        headers = {"Location": location(event, f"/v1/devices/{device.device_id}")}
+        return answer(HTTPStatus.CREATED, wire.Device.of(device), headers)
 
     return answer_once(
         idempotency_keys(),
@@ -57,7 +56,7 @@ def register() -> Response[str]:
 def list_devices() -> Response[str]:
     """List the household's devices."""
     event = app.current_event
-    household = current_household(event, SESSIONS, datetime.now(UTC))
+    household = CALLERS.household(event, datetime.now(UTC))
     asked = paging(event)
     page = DEVICES.page(household.household_id, limit=asked.limit, cursor=asked.cursor)
     items = tuple(wire.Device.of(device) for device in page.devices)
@@ -67,11 +66,10 @@ def list_devices() -> Response[str]:
 @app.get("/v1/devices/<device_id>")
 def read(device_id: str) -> Response[str]:
     """Tell the household how its device stands."""
-    household = current_household(app.current_event, SESSIONS, datetime.now(UTC))
+    household = CALLERS.household(app.current_event, datetime.now(UTC))
     if not wire.DEVICE_ID.fullmatch(device_id):
         raise not_found("device")
-    with as_problems():
-        status = read_device(device_id, household.household_id, DEVICES, composition.things())
+    status = read_device(device_id, household, DEVICES, composition.things())
     return answer(HTTPStatus.OK, wire.DeviceStatus.of_status(status))
 
 

@@ -8,14 +8,15 @@ from aws_lambda_powertools.event_handler import Response
 from identity import composition
 from identity.model import DECIDED, Registration
 from identity.problems import as_problems
-from identity.usecases.registrations import Cause, read, submit
+from identity.usecases.causes import Cause
+from identity.usecases.registrations import read, submit
 from identity.wire import RegistrationBody, RegistrationRequestBody
-from paygo.composition import idempotency_keys, sessions_table, source
+from paygo.composition import callers, idempotency_keys, source
 from paygo.http import answer, answer_once, api, entry_point, parse
-from paygo.security import BEFORE_ESCALATION, ESCALATED, current_session
+from paygo.security import BEFORE_ESCALATION, ESCALATED
 
 REGISTRATIONS = composition.registrations()
-ROWS = sessions_table()
+CALLERS = callers()
 SOURCE = source()
 
 RETRY_AFTER_SECONDS = 2
@@ -28,7 +29,7 @@ app = api()
 def register() -> Response[str]:
     """Take a registration; the identity check follows."""
     event, now = app.current_event, datetime.now(UTC)
-    session = current_session(event, ROWS, now, BEFORE_ESCALATION)
+    session = CALLERS.session(event, now, BEFORE_ESCALATION)
     body = parse(event, RegistrationRequestBody)
     applicant = body.applicant()
 
@@ -64,7 +65,7 @@ def register() -> Response[str]:
 @app.get("/v1/registrations/<registration_id>")
 def follow(registration_id: str) -> Response[str]:
     """Tell the caller where its registration stands."""
-    session = current_session(app.current_event, ROWS, datetime.now(UTC), BEFORE_ESCALATION | ESCALATED)
+    session = CALLERS.session(app.current_event, datetime.now(UTC), BEFORE_ESCALATION | ESCALATED)
     with as_problems():
         registration = read(REGISTRATIONS, registration_id, session)
     return answer(HTTPStatus.OK, RegistrationBody.of(registration), _retry_after(registration))

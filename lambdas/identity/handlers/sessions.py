@@ -9,13 +9,13 @@ from identity import composition
 from identity.problems import as_problems
 from identity.usecases.sessions import Opened, escalate, open_session, refresh
 from identity.wire import SessionBody, SessionRefreshBody, SessionStateBody
-from paygo.composition import sessions_table
+from paygo.composition import callers
 from paygo.config import setting
 from paygo.http import answer, api, entry_point, parse
-from paygo.security import BEFORE_ESCALATION, ESCALATED, current_session
+from paygo.security import BEFORE_ESCALATION, ESCALATED
 
 SESSIONS = composition.sessions()
-ROWS = sessions_table()
+CALLERS = callers()
 CREDENTIALS = composition.credentials()
 REGION = setting("AWS_REGION")
 
@@ -41,7 +41,7 @@ def refresh_() -> Response[str]:
 @app.get("/v1/sessions/current")
 def read() -> Response[str]:
     """Tell the caller where its session stands."""
-    session = current_session(app.current_event, ROWS, datetime.now(UTC), BEFORE_ESCALATION | ESCALATED)
+    session = CALLERS.session(app.current_event, datetime.now(UTC), BEFORE_ESCALATION | ESCALATED)
     return answer(HTTPStatus.OK, SessionStateBody.of(session))
 
 
@@ -49,7 +49,7 @@ def read() -> Response[str]:
 def escalate_() -> Response[str]:
     """Escalate the approved session."""
     now = datetime.now(UTC)
-    session = current_session(app.current_event, ROWS, now, BEFORE_ESCALATION)
+    session = CALLERS.session(app.current_event, now, BEFORE_ESCALATION, fetching=True)
     with as_problems():
         opened = escalate(SESSIONS, CREDENTIALS, session.identity_id, now)
     return _answer(HTTPStatus.OK, opened)

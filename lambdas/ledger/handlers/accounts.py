@@ -7,12 +7,10 @@ from aws_lambda_powertools.event_handler import Response
 
 from ledger import composition, wire
 from ledger.usecases import credit_of, statement
-from paygo.composition import sessions_table
+from paygo.composition import callers
 from paygo.http import answer, api, entry_point, paging
-from paygo.problems import not_found
-from paygo.security import current_household
 
-SESSIONS = sessions_table()
+CALLERS = callers()
 ACCOUNTS = composition.accounts()
 
 app = api()
@@ -21,10 +19,8 @@ app = api()
 @app.get("/v1/devices/<device_id>/credit")
 def read_credit(device_id: str) -> Response[str]:
     """Answer the credit of one of the household's devices."""
-    caller = current_household(app.current_event, SESSIONS, datetime.now(UTC))
-    credit = credit_of(device_id, caller.household_id, ACCOUNTS)
-    if credit is None:
-        raise not_found("device")
+    household = CALLERS.household(app.current_event, datetime.now(UTC))
+    credit = credit_of(device_id, household, ACCOUNTS)
     return answer(
         HTTPStatus.OK,
         wire.Credit(
@@ -39,9 +35,9 @@ def read_credit(device_id: str) -> Response[str]:
 @app.get("/v1/statement")
 def read_statement() -> Response[str]:
     """Answer the household's balance and a page of its entries."""
-    caller = current_household(app.current_event, SESSIONS, datetime.now(UTC))
+    household = CALLERS.household(app.current_event, datetime.now(UTC))
     page = paging(app.current_event)
-    found = statement(caller.household_id, ACCOUNTS, cursor=page.cursor, limit=page.limit)
+    found = statement(household, ACCOUNTS, cursor=page.cursor, limit=page.limit)
     items = tuple(
         wire.StatementEntry(
             transaction_id=line.transaction_id,

@@ -5,17 +5,15 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
-from paygo.composition import idempotency_keys, sessions_table, source
-from paygo.http import answer, answer_once, api, entry_point, parse
+from paygo.composition import callers, idempotency_keys, source
+from paygo.http import answer, answer_once, api, entry_point, location, parse
 from paygo.money import Money
 from paygo.partners import partner_settings
-from paygo.problems import Place, invalid_request, not_found
-from paygo.security import current_household
+from paygo.problems import Place, invalid_request
 from payments import composition, wire
-from payments.model import UnknownPaymentRequest, UnknownSerialNumber
 from payments.usecases.requests import ask_for_payment, read_request
 
-SESSIONS = sessions_table()
+CALLERS = callers()
 PAYMENTS = composition.payments()
 PROVIDERS = partner_settings()
 
@@ -26,29 +24,26 @@ app = api()
 def ask() -> Response[str]:
     """Take a request; the provider is asked afterwards."""
     event, now = app.current_event, datetime.now(UTC)
-    household = current_household(event, SESSIONS, now)
+    household = CALLERS.household(event, now)
     sent = parse(event, wire.PaymentRequestBody)
     if sent.provider not in PROVIDERS:
         raise invalid_request(Place("/provider", f"is none of: {', '.join(sorted(PROVIDERS))}"))
 
     def work() -> Response[str]:
-        try:
-            request = ask_for_payment(
-                PAYMENTS,
-                household_id=household.household_id,
-                provider=sent.provider,
-                serial_number=sent.serial_number,
-                amount=Money(**dict(sent.amount)),
-                phone=sent.phone,
-                key=event.headers["Idempotency-Key"],
-                source=source(),
-                correlation_id=event.request_context.request_id,
-                now=now,
-            )
-        except UnknownSerialNumber as error:
-            raise not_found("device") from error
-        location = f"/v1/payment-requests/{request.payment_request_id}"
-        return answer(HTTPStatus.ACCEPTED, wire.PaymentRequest.of(request), {"Location": location})
+        request = ask_for_payment(
+            PAYMENTS,
+            household=household,
+            provider=sent.provider,
+            serial_number=sent.serial_number,
+            amount=Money(**dict(sent.amount)),
+            phone=sent.phone,
+            key=event.headers["Idempotency-Key"],
+            source=source(),
+            correlation_id=event.request_context.request_id,
+            now=now,
+        )
+        headers = {"Location": location(event, f"/v1/payment-requests/{request.payment_request_id}")}
+        return answer(HTTPStatus.ACCEPTED, wire.PaymentRequest.of(request), headers)
 
     return answer_once(
         idempotency_keys(),
@@ -63,11 +58,8 @@ def ask() -> Response[str]:
 @app.get("/v1/payment-requests/<payment_request_id>")
 def read(payment_request_id: str) -> Response[str]:
     """Tell the household how far its request has come."""
-    household = current_household(app.current_event, SESSIONS, datetime.now(UTC))
-    try:
-        request = read_request(payment_request_id, household.household_id, PAYMENTS)
-    except UnknownPaymentRequest as error:
-        raise not_found("payment request") from error
+    household = CALLERS.household(app.current_event, datetime.now(UTC))
+    request = read_request(payment_request_id, household, PAYMENTS)
     return answer(HTTPStatus.OK, wire.PaymentRequest.of(request))
 
 

@@ -7,13 +7,13 @@ from uuid import NAMESPACE_OID, uuid5
 
 from paygo.events import Event, PaymentRequested
 from paygo.money import Money
+from paygo.security import Household, owned
 from payments.model import (
     Device,
     PaymentRequest,
     RequestRefused,
     RequestState,
     UnknownPaymentRequest,
-    UnknownSerialNumber,
 )
 
 
@@ -49,7 +49,7 @@ class Provider(Protocol):
 def ask_for_payment(
     requests: Requests,
     *,
-    household_id: str,
+    household: Household,
     provider: str,
     serial_number: str,
     amount: Money,
@@ -59,16 +59,9 @@ def ask_for_payment(
     correlation_id: str,
     now: datetime,
 ) -> PaymentRequest:
-    """Take a household's request; the same one under the same key returns what the first made.
-
-    Raises
-    ------
-    UnknownSerialNumber
-        When the household has no such device.
-    """
-    device = requests.device(serial_number)
-    if device is None or device.household_id != household_id:
-        raise UnknownSerialNumber
+    """Take a household's request for its own device; the same one under the same key returns what the first made."""
+    household_id = household.household_id
+    device = owned(household, requests.device(serial_number), "device")
     # Derived and not drawn, so that a retry after a crash finds what the first try has kept.
     intent = (household_id, key, provider, serial_number, amount.currency, str(amount.amount), phone)
     request = PaymentRequest(
@@ -96,12 +89,9 @@ def ask_for_payment(
     return requests.request(request.payment_request_id) or request
 
 
-def read_request(payment_request_id: str, household_id: str, requests: Requests) -> PaymentRequest:
-    """Return the household's own request; raise `UnknownPaymentRequest` for any other."""
-    request = requests.request(payment_request_id)
-    if request is None or request.household_id != household_id:
-        raise UnknownPaymentRequest
-    return request
+def read_request(payment_request_id: str, household: Household, requests: Requests) -> PaymentRequest:
+    """Return the household's own request; raise as `owned` does for any other."""
+    return owned(household, requests.request(payment_request_id), "payment request")
 
 
 def request_payment(

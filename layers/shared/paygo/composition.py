@@ -10,6 +10,7 @@ from paygo.config import CLIENT_CONFIG, setting
 from paygo.http import idempotency_store
 from paygo.payloads import Payloads
 from paygo.queues import Queue
+from paygo.security import Callers
 from paygo.storage import Table
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ def sessions_table() -> Table:
 def nonces() -> Table:
     """Return the stack's table of things that happen once, as nonces."""
     return Table(setting("IDEMPOTENCY_TABLE"), dynamodb())
+
+
+@cache
+def callers() -> Callers:
+    """Return who may call as whom."""
+    return Callers(sessions_table(), nonces())
 
 
 # Powertools' store keeps the settings of its first use, so requests and events have one each.

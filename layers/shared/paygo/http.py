@@ -4,6 +4,7 @@ import base64
 import json
 import math
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +12,10 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from paygo.audit import Origin
 from paygo.correlation import follow
 from paygo.problems import CONTENT_TYPE, Place, Problem, invalid_request, not_found, unexpected
+from paygo.refusals import tell_refusal
 from paygo.storage import InvalidCursor
 
 if TYPE_CHECKING:
@@ -25,6 +28,12 @@ type Handler = Callable[[dict[str, Any], "LambdaContext"], dict[str, Any]]
 
 IDEMPOTENCY_SECONDS = 24 * 60 * 60
 """How long an answer is remembered under its Idempotency-Key."""
+
+BEARER = "/bearer"
+"""What the contract's paths stand below once more, for callers with a bearer token."""
+
+REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
+"""The statuses of problems that somebody has to answer for."""
 
 logger = Logger()
 
@@ -46,9 +55,11 @@ class Paging(WireModel):
 
 def api() -> APIGatewayRestResolver:
     """Return a resolver on which every exception becomes a problem."""
-    app = APIGatewayRestResolver()
+    app = APIGatewayRestResolver(strip_prefixes=[BEARER])
 
     def tell(problem: Problem) -> Response[str]:
+        if problem.status in REFUSALS:
+            _note_refusal(app.current_event, problem.kind)
         return _refusal(app, problem)
 
     def tell_invalid_cursor(_: InvalidCursor) -> Response[str]:
@@ -90,6 +101,17 @@ def answer(
         body=body.model_dump_json() if body is not None else "",
         headers=dict(headers or {}),
     )
+
+
+def location(event: "APIGatewayProxyEvent", path: str) -> str:
+    """Return the contract's path as this caller reaches it: below `/bearer` when it came that way."""
+    return (BEARER if event.resource.startswith(f"{BEARER}/") else "") + path.removeprefix(BEARER)
+
+
+def origin(event: "APIGatewayProxyEvent") -> Origin:
+    """Return where the request came from."""
+    identity = event.request_context.identity
+    return Origin(source_ip=identity.source_ip, user_agent=identity.user_agent)
 
 
 def raw_body(event: "APIGatewayProxyEvent") -> bytes:
@@ -170,8 +192,10 @@ def answer_once(
         }
 
     remembered = idempotent_function(do, data_keyword_argument="request", persistence_store=store, config=config)
+    # A caller may repeat a request with its token that it signed first: it is the same request.
+    route = event.resource.removeprefix(BEARER)
     try:
-        done = remembered(request={"key": [caller, event.http_method, event.resource, key], "intent": dict(intent)})
+        done = remembered(request={"key": [caller, event.http_method, route, key], "intent": dict(intent)})
     except IdempotencyAlreadyInProgressError as error:
         raise Problem(
             HTTPStatus.CONFLICT,
@@ -186,7 +210,8 @@ def answer_once(
             "The Idempotency-Key belongs to another request",
             "Make a new key for each intent and keep it for the retries of that one only.",
         ) from error
-    return Response(status_code=done["status"], content_type=done["type"], body=done["body"], headers=done["headers"])
+    headers = {name: location(event, value) if name == "Location" else value for name, value in done["headers"].items()}
+    return Response(status_code=done["status"], content_type=done["type"], body=done["body"], headers=headers)
 
 
 def idempotency_store(table_name: str, client: "DynamoDBClient") -> "DynamoDBPersistenceLayer":
@@ -194,6 +219,23 @@ def idempotency_store(table_name: str, client: "DynamoDBClient") -> "DynamoDBPer
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 
     return DynamoDBPersistenceLayer(table_name=table_name, key_attr="pk", expiry_attr="expires_at", boto3_client=client)
+
+
+def _note_refusal(event: "APIGatewayProxyEvent", reason: str) -> None:
+    context, told = event.request_context, event.request_context.authorizer
+    tell_refusal(
+        reason,
+        method=event.http_method,
+        route=event.resource,
+        caller={
+            "identity_id": context.identity.cognito_identity_id or told.get("identity_id"),
+            "session_id": told.get("session_id"),
+            "api_key_id": context.identity.api_key_id,
+        },
+        origin=origin(event),
+        request_id=context.request_id,
+        time=datetime.now(UTC),
+    )
 
 
 def _refusal(app: APIGatewayRestResolver, problem: Problem) -> Response[str]:

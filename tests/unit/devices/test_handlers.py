@@ -89,6 +89,7 @@ def app(sessions: Table, idempotency: Table, api_event: Any, context: Any) -> Se
                 "identity_id": f"identity-of-{household}",
                 "session_id": f"session-of-{household}",
                 "state": "authenticated",
+                "opened_at": datetime.now(UTC).isoformat(),
                 "ends_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
                 "household_id": household,
             }

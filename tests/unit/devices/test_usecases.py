@@ -24,6 +24,8 @@ from devices.usecases import (
     register_device,
     tell_credit,
 )
+from paygo.problems import Problem
+from tests.unit.callers import household
 from tests.unit.devices.fakes import FakeCertificates, FakeDevices, FakeThings
 from tests.unit.devices.makers import CERTIFICATE_ID, NOW, SECRET_KEY, claim, credit, proof, registered, row
 
@@ -48,7 +50,7 @@ class World:
         sent = {"serial_number": "SHS-000001", "label_code": "K7QM-2X9D"} | changes
         return register_device(
             **sent,
-            household_id=household_id,
+            household=household(household_id),
             devices=self.devices,
             certificates=self.certificates,
             things=self.things,
@@ -164,7 +166,6 @@ def test_the_same_household_is_answered_alike_again(world: World) -> None:
 @pytest.mark.parametrize(
     ("household_id", "sent"),
     [
-        ("household-2", {}),
         ("household-1", {"label_code": "K7QM-2X9E"}),
         ("household-1", {"serial_number": "SHS-000009"}),
         ("household-1", {"serial_number": "SHS-000002", "label_code": "K7QM-2X9E"}),
@@ -175,6 +176,13 @@ def test_a_stranger_does_not_learn_what_was_wrong(world: World, household_id: st
 
     with pytest.raises(UnknownDevice):
         world.register(household_id, **sent)
+
+
+def test_a_device_of_another_household_is_told_of_as_of_none(world: World) -> None:
+    world.register()
+
+    with pytest.raises(Problem, match="not-found"):
+        world.register("household-2")
 
 
 def test_a_device_that_never_connected_is_not_registered(world: World) -> None:
@@ -190,7 +198,7 @@ def test_whoever_registers_second_at_the_same_moment_is_a_stranger(
     world.register()
     monkeypatch.setattr(world.devices, "find", lambda _: seen)
 
-    with pytest.raises(UnknownDevice):
+    with pytest.raises(Problem, match="not-found"):
         world.register("household-2")
 
     assert len(world.devices.events) == 1
@@ -373,7 +381,7 @@ def test_a_household_reads_what_its_device_was_told_and_acknowledged(world: Worl
     world.apply(1, device)
     world.things.write(THING, reported=credit(0, device.device_id))
 
-    status = read_device(device.device_id, "household-1", world.devices, world.things)
+    status = read_device(device.device_id, household(), world.devices, world.things)
 
     assert status.device.device_id == device.device_id
     assert status.desired == credit(1, device.device_id)
@@ -383,7 +391,7 @@ def test_a_household_reads_what_its_device_was_told_and_acknowledged(world: Worl
 def test_a_device_that_never_connected_has_acknowledged_nothing(world: World) -> None:
     device = world.register()
 
-    status = read_device(device.device_id, "household-1", world.devices, world.things)
+    status = read_device(device.device_id, household(), world.devices, world.things)
 
     assert status.reported is None
 
@@ -392,7 +400,7 @@ def test_a_device_without_a_shadow_was_told_nothing(world: World) -> None:
     device = world.register()
     world.things.shadows.clear()
 
-    status = read_device(device.device_id, "household-1", world.devices, world.things)
+    status = read_device(device.device_id, household(), world.devices, world.things)
 
     assert (status.desired, status.reported) == (credit(0, device.device_id), None)
 
@@ -402,7 +410,7 @@ def test_a_device_that_broke_its_own_shadow_was_told_nothing(world: World) -> No
     world.things.shadows.clear()
     world.things.write(THING, reported=credit(1, device.device_id))
 
-    status = read_device(device.device_id, "household-1", world.devices, world.things)
+    status = read_device(device.device_id, household(), world.devices, world.things)
 
     assert (status.desired, status.reported) == (credit(0, device.device_id), credit(1, device.device_id))
 
@@ -411,8 +419,8 @@ def test_a_household_reads_no_others_device(world: World) -> None:
     device = world.register()
 
     for device_id, household_id in ((device.device_id, "household-2"), ("no-such-device", "household-1")):
-        with pytest.raises(UnknownDevice):
-            read_device(device_id, household_id, world.devices, world.things)
+        with pytest.raises(Problem, match="not-found"):
+            read_device(device_id, household(household_id), world.devices, world.things)
 
 
 def test_a_device_is_answered_its_credit(world: World) -> None:

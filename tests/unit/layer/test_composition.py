@@ -1,6 +1,7 @@
 import pytest
 
 from paygo import composition
+from paygo.security import Callers
 from paygo.storage import Table
 from tests.unit.conftest import SETTINGS
 
@@ -35,6 +36,11 @@ def test_requests_and_events_share_a_table_and_a_client_but_no_settings() -> Non
 def test_the_client_of_events_is_made_once() -> None:
     assert composition.sns() is composition.sns()
     assert composition.sns().meta.service_model.service_name == "sns"
+
+
+def test_callers_are_known_in_one_place() -> None:
+    assert isinstance(composition.callers(), Callers)
+    assert composition.callers() is composition.callers()
 
 
 def test_an_events_source_is_the_stack_and_the_service() -> None:

@@ -2,16 +2,29 @@ import base64
 import io
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
 import boto3
 import pytest
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import Field
 
-from paygo.http import WireModel, answer, answer_once, api, entry_point, idempotency_store, paging, parse, raw_body
+from paygo.http import (
+    WireModel,
+    answer,
+    answer_once,
+    api,
+    entry_point,
+    idempotency_store,
+    location,
+    origin,
+    paging,
+    parse,
+    raw_body,
+)
 from paygo.problems import Problem
 from paygo.storage import InvalidCursor, Table
 
@@ -40,7 +53,8 @@ class Shop:
     def order(self) -> Response[str]:
         order = parse(self.app.current_event, Order)
         self.sold.append(order)
-        return answer(HTTPStatus.CREATED, order, {"Location": f"/orders/{len(self.sold)}"})
+        place = location(self.app.current_event, f"/orders/{len(self.sold)}")
+        return answer(HTTPStatus.CREATED, order, {"Location": place})
 
     def list(self) -> Response[str]:
         if self.failure:
@@ -121,6 +135,66 @@ def test_a_refused_value_is_not_repeated(shop: Shop, api_event: EventMaker, cont
     assert "secret" not in answered["body"]
 
 
+def test_a_route_answers_below_bearer_too(shop: Shop, api_event: EventMaker, context: Any) -> None:
+    answered = shop.handler(api_event("POST", "/bearer/orders", body={"item": "lamp", "count": 2}), context)
+
+    assert answered["statusCode"] == 201
+    assert answered["multiValueHeaders"]["Location"] == ["/bearer/orders/1"]
+
+
+def test_a_request_says_where_it_came_from(api_event: EventMaker) -> None:
+    came = origin(APIGatewayProxyEvent(api_event("GET", "/orders")))
+
+    assert (came.source_ip, came.user_agent) == ("192.0.2.1", "curl/8.5.0")
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS])
+def test_a_refusal_is_logged_for_the_audit(
+    shop: Shop, api_event: EventMaker, context: Any, log: io.StringIO, status: HTTPStatus
+) -> None:
+    shop.failure = Problem(status, "sold-out", "Nothing is left", "Come back tomorrow.")
+
+    shop.handler(api_event("GET", "/orders", identity_id="us-east-1:1", headers={"Authorization": "secret"}), context)
+
+    refused, _answered = map(json.loads, log.getvalue().splitlines())
+    audit = refused["audit"]
+    assert datetime.fromisoformat(audit.pop("time")).tzinfo is not None
+    assert audit == {
+        "act": "request-refused",
+        "reason": "sold-out",
+        "method": "GET",
+        "route": "/orders",
+        "caller": {"identity_id": "us-east-1:1"},
+        "source_ip": "192.0.2.1",
+        "user_agent": "curl/8.5.0",
+        "request_id": "request-1",
+    }
+    assert refused["level"] == "WARNING"
+    assert "secret" not in log.getvalue()
+
+
+def test_a_refusal_names_the_session_of_a_token(
+    shop: Shop, api_event: EventMaker, context: Any, log: io.StringIO
+) -> None:
+    shop.failure = Problem(HTTPStatus.FORBIDDEN, "session-refused", "No", "No.")
+    told = {"identity_id": "us-east-1:1", "session_id": "s-1", "kind": "household", "scope": "orders:read"}
+
+    shop.handler(api_event("GET", "/bearer/orders", authorizer=told), context)
+
+    audit = json.loads(log.getvalue().splitlines()[0])["audit"]
+    assert audit["caller"] == {"identity_id": "us-east-1:1", "session_id": "s-1"}
+
+
+def test_what_is_not_a_refusal_is_no_matter_of_the_audit(
+    shop: Shop, api_event: EventMaker, context: Any, log: io.StringIO
+) -> None:
+    shop.failure = Problem(HTTPStatus.CONFLICT, "sold-out", "Nothing is left", "Come back tomorrow.")
+
+    shop.handler(api_event("GET", "/orders"), context)
+
+    assert "audit" not in log.getvalue()
+
+
 def test_an_unknown_route_is_a_problem(shop: Shop, api_event: EventMaker, context: Any) -> None:
     assert problem(shop.handler(api_event("GET", "/nowhere"), context))["status"] == 404
 
@@ -184,8 +258,6 @@ def test_a_page_has_one_to_a_hundred_items(shop: Shop, api_event: EventMaker, co
 
 
 def test_a_body_is_its_bytes_however_the_gateway_hands_it_over() -> None:
-    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
-
     assert raw_body(APIGatewayProxyEvent({"body": "é", "isBase64Encoded": False})) == "é".encode()
     encoded = base64.b64encode(b"\x00\xff").decode()
     assert raw_body(APIGatewayProxyEvent({"body": encoded, "isBase64Encoded": True})) == b"\x00\xff"
@@ -203,10 +275,10 @@ def test_one_line_is_logged_a_request(shop: Shop, api_event: EventMaker, context
 
 @pytest.fixture
 def order_once(shop: Shop, idempotency: Table, api_event: EventMaker, context: Any) -> Callable[..., dict[str, Any]]:
-    def send(key: str | None = "key-0001", count: int = 1, caller: str = "amina") -> dict[str, Any]:
+    def send(key: str | None = "key-0001", count: int = 1, caller: str = "amina", below: str = "") -> dict[str, Any]:
         headers = {"caller": caller} | ({"Idempotency-Key": key} if key else {})
         body = {"item": "lamp", "count": count}
-        return shop.handler(api_event("POST", "/orders-once", body=body, headers=headers), context)
+        return shop.handler(api_event("POST", f"{below}/orders-once", body=body, headers=headers), context)
 
     return send
 
@@ -220,6 +292,17 @@ def test_a_request_sent_twice_is_done_once_and_answered_alike(
     assert first == second
     assert first["statusCode"] == 201
     assert first["multiValueHeaders"]["Location"] == ["/orders/1"]
+
+
+def test_a_request_sent_again_with_a_token_is_the_same_and_its_place_is_where_the_token_opens_it(
+    shop: Shop, order_once: Callable[..., dict[str, Any]]
+) -> None:
+    signed, bearer, again = order_once(), order_once(below="/bearer"), order_once()
+
+    assert len(shop.sold) == 1
+    assert signed["body"] == bearer["body"]
+    places = [answered["multiValueHeaders"]["Location"] for answered in (signed, bearer, again)]
+    assert places == [["/orders/1"], ["/bearer/orders/1"], ["/orders/1"]]
 
 
 @pytest.mark.parametrize("other", [{"key": "key-0002"}, {"caller": "brian"}])

@@ -30,6 +30,7 @@ def get(table: Table, sessions: Table, api_event: Any, context: Any) -> Get:
             "identity_id": IDENTITY,
             "session_id": "session-1",
             "state": SessionState.AUTHENTICATED.value,
+            "opened_at": datetime.now(UTC).isoformat(),
             "ends_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
             "household_id": "household-1",
         }

@@ -9,6 +9,8 @@ from ledger.model import AccountNotOpen, Booking, Contended, Kind, Payment, Unex
 from ledger.plans import DEFAULT_PRICE_PER_DAY, PRICES_PER_DAY
 from ledger.usecases import ATTEMPTS, Accounts, book_payment, credit_of, open_account, statement
 from paygo.events import CreditChanged, Event
+from paygo.problems import Problem
+from tests.unit.callers import household
 from tests.unit.ledger.fakes import FakeAccounts
 from tests.unit.ledger.makers import NOW, credit, kes, payment
 
@@ -174,16 +176,17 @@ def test_payments_shuffled_and_doubled_end_in_the_same_balance_and_credit(
 
 
 def test_a_household_sees_its_own_devices_credit() -> None:
-    assert credit_of("device-1", "household-1", opened()) == credit()
+    assert credit_of("device-1", household(), opened()) == credit()
 
 
 @pytest.mark.parametrize(("device_id", "household_id"), [("device-1", "household-2"), ("device-2", "household-1")])
 def test_another_households_device_and_no_device_look_the_same(device_id: str, household_id: str) -> None:
-    assert credit_of(device_id, household_id, opened()) is None
+    with pytest.raises(Problem, match="not-found"):
+        credit_of(device_id, household(household_id), opened())
 
 
 def test_the_statement_of_a_household_that_never_paid_is_empty() -> None:
-    empty = statement("household-1", FakeAccounts(), cursor=None, limit=20)
+    empty = statement(household(), FakeAccounts(), cursor=None, limit=20)
 
     assert (empty.balance, empty.lines, empty.next_cursor) == (kes(0), (), None)
 
@@ -192,8 +195,8 @@ def test_a_statement_has_the_balance_and_a_page_of_lines() -> None:
     accounts = opened(price=864_000)
     pay(payment(amount=25), accounts)
 
-    first = statement("household-1", accounts, cursor=None, limit=1)
-    second = statement("household-1", accounts, cursor=first.next_cursor, limit=1)
+    first = statement(household(), accounts, cursor=None, limit=1)
+    second = statement(household(), accounts, cursor=first.next_cursor, limit=1)
 
     assert first.balance == kes(5)
     assert [(line.kind, line.amount) for line in first.lines] == [(Kind.CREDIT, kes(-20))]

@@ -242,6 +242,7 @@ def household(table: Table, idempotency: Table, sessions: Table, api_event: Any,
             "identity_id": "us-east-1:identity",
             "session_id": "session-1",
             "state": "authenticated",
+            "opened_at": datetime.now(UTC).isoformat(),
             "ends_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
             "household_id": "household-1",
         }

@@ -5,16 +5,17 @@ import pytest
 
 from paygo.money import Money
 from paygo.partners import PartnerRefused, PartnerUnavailable
+from paygo.problems import Problem
 from payments.model import (
     MOVES,
     PaymentRequest,
     RequestRefused,
     RequestState,
     UnknownPaymentRequest,
-    UnknownSerialNumber,
     sources,
 )
 from payments.usecases.requests import Provider, ask_for_payment, read_request, request_payment
+from tests.unit.callers import household
 from tests.unit.payments.fakes import FakePayments
 from tests.unit.payments.makers import NOW, device, request, requested
 
@@ -40,7 +41,7 @@ def payments() -> FakePayments:
 
 def ask(payments: FakePayments, **changes: Any) -> PaymentRequest:
     wanted: dict[str, Any] = {
-        "household_id": "household-1",
+        "household": household(),
         "provider": "mobile-money",
         "serial_number": "SHS-000001",
         "amount": Money(amount=25000, currency="KES"),
@@ -69,9 +70,9 @@ def test_the_telephone_number_stays_out_of_the_event(payments: FakePayments) -> 
     assert "254700000001" not in payments.requested[0].model_dump_json()
 
 
-@pytest.mark.parametrize("changes", [{"household_id": "household-2"}, {"serial_number": "SHS-000002"}])
-def test_nobody_asks_for_a_device_that_is_not_theirs(payments: FakePayments, changes: dict[str, str]) -> None:
-    with pytest.raises(UnknownSerialNumber):
+@pytest.mark.parametrize("changes", [{"household": household("household-2")}, {"serial_number": "SHS-000002"}])
+def test_nobody_asks_for_a_device_that_is_not_theirs(payments: FakePayments, changes: dict[str, Any]) -> None:
+    with pytest.raises(Problem, match="not-found"):
         ask(payments, **changes)
 
     assert payments.requests == {}
@@ -102,7 +103,7 @@ def test_anything_else_is_another_request(payments: FakePayments, changes: dict[
 def test_a_household_reads_its_own_request(payments: FakePayments) -> None:
     asked = ask(payments)
 
-    assert read_request(asked.payment_request_id, "household-1", payments) == asked
+    assert read_request(asked.payment_request_id, household(), payments) == asked
 
 
 @pytest.mark.parametrize("household_id", ["household-1", "household-2"])
@@ -110,8 +111,8 @@ def test_a_request_of_somebody_else_is_as_unknown_as_none(payments: FakePayments
     asked = ask(payments)
     request_id = asked.payment_request_id if household_id == "household-2" else "no-such-request"
 
-    with pytest.raises(UnknownPaymentRequest):
-        read_request(request_id, household_id, payments)
+    with pytest.raises(Problem, match="not-found"):
+        read_request(request_id, household(household_id), payments)
 
 
 def send(payments: FakePayments, provider: Provider, request_id: str = "request-1") -> None:
