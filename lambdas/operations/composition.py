@@ -8,7 +8,7 @@ import boto3
 
 from operations.gateways import AlarmsTopic, AwsSender, CloudWatchGauge, Mailbox, Webhook
 from operations.model import Kind, Queue
-from operations.repository import AttemptTable, LetterTable, ReportTable
+from operations.repository import AttemptTable, AuditTable, LetterTable, ReportTable
 from paygo.composition import dynamodb, own_table, sns
 from paygo.config import CLIENT_CONFIG, setting
 from paygo.storage import Table
@@ -30,6 +30,12 @@ def attempts() -> AttemptTable:
 def reports() -> ReportTable:
     """Return where error reports are kept."""
     return ReportTable(own_table())
+
+
+@cache
+def audit() -> AuditTable:
+    """Return where audit events are kept."""
+    return AuditTable(Table(setting("AUDIT_TABLE"), dynamodb()))
 
 
 @cache

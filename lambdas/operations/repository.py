@@ -1,4 +1,4 @@
-"""Dead letters, attempts and error reports in DynamoDB.
+"""Dead letters, attempts, error reports and the audit in DynamoDB.
 
     LETTER#<id>   LETTER                                         a letter
     LETTER#<id>   BODY#<part>                                    its message, in parts, until 30 days after it is closed
@@ -10,15 +10,21 @@
 Consumers keep the attempts, in a table of their own:
 
     <queue>#<event id or message id>   <time>#<receive count>#<message id>
+
+The audit has a table that is only ever added to:
+
+    DAY#<date>         <time>#<event id>   an event, for 400 days
+    HOUSEHOLD#<id>     <time>#<event id>   the same event, when it is about a household
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from boto3.dynamodb.conditions import Attr
 
+from operations.audit import AuditEvent, AuditFilter, AuditPage
 from operations.deaths import parts
 from operations.model import (
     Attempt,
@@ -43,6 +49,9 @@ REMEMBERED = timedelta(days=30)
 
 REPORTED = timedelta(days=30)
 
+AUDITED = timedelta(days=400)
+"""How long an audit event is kept: a year and some weeks, so that what comes once a year can be compared."""
+
 LATEST = 60
 """How many attempts at one event are read: all of them are one item of its history, and an item may have 400 KB."""
 
@@ -50,7 +59,7 @@ _PAGE = 500
 _REPORTS = "REPORTS"
 _LETTERS = "LETTER#"
 _THIS_MILLENNIUM = "2"
-"""DynamoDB takes no empty prefix, and every time of an attempt begins so."""
+"""DynamoDB takes no empty prefix, and every time begins so."""
 
 
 class LetterTable:
@@ -191,6 +200,46 @@ class ReportTable:
         return ReportPage(
             reports=tuple(ErrorReport.model_validate(item) for item in found.items), next_cursor=found.next_cursor
         )
+
+
+class AuditTable:
+    """The audit's table, which nothing is changed in."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def keep(self, event: AuditEvent) -> None:
+        """Keep an event, once however often it comes."""
+        sk = f"{sortable(event.at)}#{event.event_id}"
+        places = [_day(event.at.astimezone(UTC).date())]
+        if event.household_id is not None:
+            places.append(_household(event.household_id))
+        expires = {"expires_at": int((event.at + AUDITED).timestamp())}
+        item = {"sk": sk, **event.model_dump(mode="json"), **expires}
+        try:
+            self._table.transact([self._table.putting({"pk": pk, **item}, ABSENT) for pk in places])
+        except TransactionRefused:
+            return  # all of it is there already
+
+    def page(self, wanted: AuditFilter, today: date, *, limit: int, cursor: str | None) -> AuditPage:
+        """Return events of a household, or of a day, newest first; the act of them may be any."""
+        if wanted.household_id is None:
+            pk, prefix = _day(wanted.day or today), _THIS_MILLENNIUM
+        else:
+            pk = _household(wanted.household_id)
+            prefix = wanted.day.isoformat() if wanted.day else _THIS_MILLENNIUM
+        found = self._table.query(pk, prefix=prefix, limit=limit, cursor=cursor, order="descending")
+        return AuditPage(
+            events=tuple(AuditEvent.model_validate(item) for item in found.items), next_cursor=found.next_cursor
+        )
+
+
+def _day(day: date) -> str:
+    return f"DAY#{day.isoformat()}"
+
+
+def _household(household_id: str) -> str:
+    return f"HOUSEHOLD#{household_id}"
 
 
 def _all(table: Table, pk: str, prefix: str) -> Iterator[Any]:

@@ -1,11 +1,13 @@
 """The contract's bodies and queries."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from operations.audit import AuditEvent, AuditFilter
 from operations.model import Attempt, Entry, ErrorReport, Filter, Kind, Letter, State
 from operations.texts import attempt_link, error_link
 from paygo.http import Paging, WireModel
@@ -190,6 +192,48 @@ class ReportPage(WireModel):
     """A page of error reports."""
 
     items: tuple[Report, ...]
+    next_cursor: str | None
+
+
+class AuditQuery(Paging):
+    """Which audit events are listed."""
+
+    day: date | None = None
+    household_id: UUID | None = None
+    act: Annotated[str | None, Field(min_length=1, max_length=64, pattern=r"^[a-z-]+$")] = None
+
+    def filter(self) -> AuditFilter:
+        """Return which events are meant."""
+        return AuditFilter(
+            day=self.day, household_id=str(self.household_id) if self.household_id else None, act=self.act
+        )
+
+
+class Audited(WireModel):
+    """Who did what, when and from where."""
+
+    event_id: str
+    act: str
+    at: AwareDatetime
+    session_id: str | None
+    household_id: str | None
+    identity_id: str | None
+    registration_id: str | None
+    source_ip: str | None
+    user_agent: str | None
+    correlation_id: str | None
+    detail: Mapping[str, str]
+
+    @classmethod
+    def of(cls, event: AuditEvent) -> Self:
+        """Return the event as the contract says it."""
+        return cls.model_validate(event.model_dump())
+
+
+class AuditEventPage(WireModel):
+    """A page of audit events."""
+
+    items: tuple[Audited, ...]
     next_cursor: str | None
 
 

@@ -47,6 +47,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "redriveDeadLetters": operations_wire.Moved,
     "discardDeadLetters": operations_wire.Moved,
     "listErrorReports": operations_wire.ReportPage,
+    "listAuditEvents": operations_wire.AuditEventPage,
 }
 # What a provider notifies is as its own contract says: see test_gateways.py.
 OF_A_PARTNER = {"request": {"notifyPayment"}, "answer": set[str]()}

@@ -5,34 +5,31 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.event_handler import Response
 
 from operations import composition, wire
-from operations.caller import current_operator
+from operations.audit import act_of_operator
+from operations.caller import current_operator, operators_only
 from operations.gauge import show_changed
 from operations.model import Letter, LetterPage, Operator
 from operations.problems import as_problems
 from operations.usecases import discard, discard_some, find, list_letters, redrive, redrive_some
 from paygo.composition import idempotency_keys
 from paygo.config import setting
+from paygo.correlation import followed
 from paygo.http import answer, answer_once, api, entry_point, paging, parse, query
 
 REGION = setting("AWS_REGION")
 LETTERS = composition.letters()
 REPORTS = composition.reports()
+AUDIT = composition.audit()
 GAUGE = composition.gauge()
 
 app = api()
 logger = Logger()
-
-
-def operators_only(asked: APIGatewayRestResolver, answer_it: NextMiddleware) -> Response[Any]:
-    """Refuse everybody else before anything is read."""
-    current_operator(asked.current_event)
-    return answer_it(asked)
 
 
 app.use(middlewares=[operators_only])
@@ -63,6 +60,7 @@ def redrive_dead_letter(letter_id: str) -> Response[str]:
     def work(operator: Operator, now: datetime) -> Response[str]:
         with as_problems():
             letter = redrive(letter_id, LETTERS, composition.sender(), operator, now)
+        _audit("dead-letter-redriven", operator, now, letter_id=letter_id)
         return _changed("Redriven", letter)
 
     return _once({"redrive": letter_id}, work)
@@ -76,6 +74,7 @@ def discard_dead_letter(letter_id: str) -> Response[str]:
     def work(operator: Operator, now: datetime) -> Response[str]:
         with as_problems():
             letter = discard(letter_id, LETTERS, operator, body.reason, now)
+        _audit("dead-letter-discarded", operator, now, letter_id=letter_id, reason=body.reason)
         return _changed("Discarded", letter)
 
     return _once({"discard": letter_id, "reason": body.reason}, work)
@@ -98,6 +97,7 @@ def redrive_dead_letters() -> Response[str]:
             cursor=body.cursor,
             wait=time.sleep,
         )
+        _audit("dead-letters-redriven", operator, now, letters=str(len(page.letters)))
         return _moved("Redriven", page, skipped, body.dead_before or now)
 
     return _once({"redrives": body.model_dump(mode="json")}, work)
@@ -110,6 +110,7 @@ def discard_dead_letters() -> Response[str]:
 
     def work(operator: Operator, now: datetime) -> Response[str]:
         page, skipped = discard_some(body.wanted(now), LETTERS, operator, body.reason, now, cursor=body.cursor)
+        _audit("dead-letters-discarded", operator, now, letters=str(len(page.letters)), reason=body.reason)
         return _moved("Discarded", page, skipped, body.dead_before or now)
 
     return _once({"discards": body.model_dump(mode="json")}, work)
@@ -134,6 +135,10 @@ def _once(intent: Mapping[str, Any], work: Callable[[Operator, datetime], Respon
         intent=intent,
         work=lambda: work(operator, now),
     )
+
+
+def _audit(act: str, operator: Operator, now: datetime, **detail: str) -> None:
+    AUDIT.keep(act_of_operator(str(uuid4()), act, operator, now, correlation_id=followed(), **detail))
 
 
 def _changed(done: str, letter: Letter) -> Response[str]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SETTINGS = {
     "ATTEMPTS_TABLE": f"{STACK}-attempts",
+    "AUDIT_TABLE": f"{STACK}-audit",
     "ALARMS_TOPIC_ARN": f"arn:aws:sns:us-east-1:123456789012:{STACK}-alarms",
     "ALARM_ADDRESS": "operators@paygo.example.org",
     "WEBHOOK_SECRET_ARN": f"{STACK}/operations/webhook",
@@ -34,3 +35,14 @@ os.environ.update(SETTINGS)
 def attempts_table(aws: None) -> "Table":
     """Where consumers keep their attempts."""
     return _create_table(os.environ["ATTEMPTS_TABLE"], sort_key=True)
+
+
+@pytest.fixture
+def audit_table(aws: None) -> "Table":
+    """Where it is kept who did what."""
+    return _create_table(os.environ["AUDIT_TABLE"], sort_key=True)
+
+
+@pytest.fixture
+def tables(table: "Table", attempts_table: "Table", audit_table: "Table", idempotency: "Table") -> None:
+    """All that the operators' routes read and write."""

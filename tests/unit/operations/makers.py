@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from operations.audit import AuditEvent
 from operations.deaths import read_death
 from operations.model import Attempt, Attribute, DeadMessage, Kind, Letter, Operator, Queue, SeenError
 
@@ -86,3 +87,18 @@ def seen_error(**other: Any) -> SeenError:
         "correlation_id": "request-1",
     }
     return SeenError.model_validate(values | other)
+
+
+def audit_event(number: int = 1, *, at: datetime = NOW, **other: Any) -> AuditEvent:
+    values: dict[str, Any] = {
+        "event_id": f"audit-{number}",
+        "act": "signed-in",
+        "at": at,
+        "session_id": "session-1",
+        "household_id": "7f1c3c9c-6a4e-4a39-8f0c-1c3f5d3b9a01",
+        "source_ip": "192.0.2.1",
+        "user_agent": "paygo-client/1.0",
+        "correlation_id": "request-1",
+        "detail": {"kind": "own"},
+    }
+    return AuditEvent.model_validate(values | other)

@@ -190,7 +190,7 @@ def test_open_letters_are_counted_every_minute(table: Table, attempts_table: Tab
 
 
 @pytest.fixture
-def request_(table: Table, attempts_table: Table, idempotency: Table, api_event: Any, context: Any) -> Request:
+def request_(tables: None, api_event: Any, context: Any) -> Request:
     """Call a route as an operator does; each call has an Idempotency-Key of its own unless it brings one."""
     made = iter(range(1000))
 
