@@ -125,6 +125,11 @@ def session_key(identity_id: str) -> dict[str, str]:
     return {"pk": f"SESSION#{identity_id}"}
 
 
+def first_use_key(session: Session) -> dict[str, str]:
+    """Return the key, among the things that happen once, of the first use of the session's new credentials."""
+    return {"pk": f"USED#{session.session_id}"}
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Whose credentials a request came with: IAM's, as a signature proves, or a bearer token's.
@@ -195,10 +200,10 @@ class Callers:
         caller = Caller.of(event)
         session = self.known(caller, now, fetching=fetching) if caller else None
         if caller is None or session is None:
-            raise _session_refused()
+            raise session_refused()
         is_fetching_again = caller.kind is not session.kind
         if session.state not in allowed and not is_fetching_again:
-            raise _session_refused()
+            raise session_refused()
         if caller.kind is Kind.HOUSEHOLD:
             self.mark_used(session, now)
         return session
@@ -207,7 +212,7 @@ class Callers:
         """Return the registered caller; raise as `session` does."""
         session = self.session(event, now, ESCALATED)
         if session.household_id is None:
-            raise _session_refused()
+            raise session_refused()
         return Household(household_id=session.household_id, session_id=session.session_id)
 
     def known(self, caller: Caller, now: datetime, *, fetching: bool = False) -> Session | None:
@@ -225,7 +230,7 @@ class Callers:
 
     def was_used(self, session: Session) -> bool:
         """Tell whether the credentials of the escalated session were used while they could be fetched again."""
-        return self._once.get(**_mark_of(session)) is not None
+        return self._once.get(**first_use_key(session)) is not None
 
     def mark_used(self, session: Session, now: datetime) -> None:
         """Note the first use of an escalated session's credentials, which ends that they can be fetched again."""
@@ -234,7 +239,7 @@ class Callers:
             return
         expires_at = int((until + KEPT_LONGER).timestamp())
         with suppress(ConditionFailed):
-            self._once.put(_mark_of(session) | {"expires_at": expires_at}, ABSENT)
+            self._once.put(first_use_key(session) | {"expires_at": expires_at}, ABSENT)
 
 
 def owned[Row: OfHousehold](household: Household, row: Row | None, what: str) -> Row:
@@ -309,11 +314,8 @@ def _is_signed(event: "APIGatewayProxyEvent", partner: PartnerKeys, timestamp: s
     )
 
 
-def _mark_of(session: Session) -> dict[str, str]:
-    return {"pk": f"USED#{session.session_id}"}
-
-
-def _session_refused() -> Problem:
+def session_refused() -> Problem:
+    """Return the problem of credentials whose session does not open what they were used for."""
     return Problem(
         HTTPStatus.FORBIDDEN,
         "session-refused",
