@@ -26,6 +26,7 @@ def page(document: Document) -> str:
         "| --- | --- | --- |",
     ]
     lines += [f"| [`{_title(it)}`](#{_anchor(it)}) | {it.spec['summary']} | {_caller(it)} |" for it in found]
+    lines += ["", "Each operation may also answer:", "", *_everywhere(document)]
     for operation in found:
         lines += ["", *_section(document, operation)]
     return "\n".join(lines) + "\n"
@@ -45,6 +46,15 @@ def _caller(operation: Operation) -> str:
     return ", ".join(CALLERS[name] for name in names) or "anyone"
 
 
+def _everywhere(document: Document) -> Iterator[str]:
+    """Yield the answers that are not told of each operation again, in the order of their statuses."""
+    told = {
+        (status, part["$ref"]) for answers in document["x-paygo-answers"].values() for status, part in answers.items()
+    }
+    for status, reference in sorted(told):
+        yield f"- **{status}** {resolve(document, {'$ref': reference})['description']}"
+
+
 def _section(document: Document, operation: Operation) -> Iterator[str]:
     yield f"## {_title(operation)}"
     yield ""
@@ -60,7 +70,10 @@ def _section(document: Document, operation: Operation) -> Iterator[str]:
             yield f"| `{parameter['name']}` | {parameter['in']} | {needed} | {meaning} |"
     if "requestBody" in operation.spec:
         yield from _examples(document, "Request", resolve(document, operation.spec["requestBody"]))
+    everywhere = [part for answers in document["x-paygo-answers"].values() for part in answers.values()]
     for status, part in operation.spec["responses"].items():
+        if part in everywhere:
+            continue
         answer = resolve(document, part)
         yield ""
         yield f"**{status}** {answer['description']}"
