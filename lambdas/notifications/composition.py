@@ -4,10 +4,10 @@ from functools import cache
 
 import boto3
 
-from notifications.gateways import SesPost
 from notifications.repository import ContactTable
 from paygo.composition import own_table
 from paygo.config import CLIENT_CONFIG, setting
+from paygo.mail import SesPost
 
 
 @cache

@@ -10,10 +10,6 @@ class ContactNotKnown(NotReady):
     """A household is to be told something and its contact has not arrived yet."""
 
 
-class MailRefused(Exception):
-    """A message was not taken for delivery."""
-
-
 class Value(BaseModel):
     """Something that never changes; errors do not repeat its content, which may be a person's."""
 
@@ -35,12 +31,3 @@ class CreditedPayment(Value):
     household_id: str
     amount: Money
     credit_until: AwareDatetime
-
-
-class Mail(Value):
-    """A message; its id is the same however often the message is sent."""
-
-    message_id: str
-    recipient: str
-    subject: str
-    text: str

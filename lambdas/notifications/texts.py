@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from notifications.model import Contact, CreditedPayment, Mail
+from notifications.model import Contact, CreditedPayment
+from paygo.mail import Mail
 from paygo.money import Money, minor_digits
 
 PAYMENT_SUBJECT = "We received your payment of {amount}"

@@ -2,8 +2,9 @@
 
 from typing import Protocol
 
-from notifications.model import Contact, ContactNotKnown, CreditedPayment, Mail
+from notifications.model import Contact, ContactNotKnown, CreditedPayment
 from notifications.texts import payment_mail
+from paygo.mail import Mail
 
 
 class Contacts(Protocol):

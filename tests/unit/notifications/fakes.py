@@ -1,4 +1,5 @@
-from notifications.model import Contact, Mail
+from notifications.model import Contact
+from paygo.mail import Mail
 
 
 class FakeContacts:

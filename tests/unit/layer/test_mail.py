@@ -8,8 +8,7 @@ import pytest
 from botocore.stub import Stubber
 from moto.ses.models import ses_backends
 
-from notifications.gateways import SesPost
-from notifications.model import Mail, MailRefused
+from paygo.mail import Mail, MailRefused, SesPost
 from tests.unit.notifications.fakes import FakePost
 
 if TYPE_CHECKING:

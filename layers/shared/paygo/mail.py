@@ -1,16 +1,30 @@
-"""Amazon SES."""
+"""E-mail, by Amazon SES."""
 
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
-
-from notifications.model import Mail, MailRefused
+from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
 
 MESSAGE_ID_HEADER = "X-Paygo-Message-Id"
 MESSAGE_ID_TAG = "paygo-message-id"
+
+
+class Mail(BaseModel):
+    """A message; its id is the same however often the message is sent."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    message_id: str
+    recipient: str
+    subject: str
+    text: str
+
+
+class MailRefused(Exception):
+    """A message was not taken for delivery."""
 
 
 class SesPost:
