@@ -1,4 +1,4 @@
-# Dead letters, reports of errors, and telling the people who mend them.
+# Dead letters, reports of errors, telling the people who mend them, and who did what.
 
 module "operations" {
   source = "./modules/service"
@@ -26,10 +26,11 @@ module "operations" {
       timeout = 30 # a sixth of the dead-letter queues' visibility time-out
     }
     dead-letters = {
-      environment = local.once.environment
+      environment = merge(local.once.environment, local.audit)
       statements = concat(
         module.operations_table.statements.own,
         module.attempts_table.statements.query,
+        module.audit_table.statements.add,
         local.once.statements,
         local.redrive,
         local.measure,
@@ -41,9 +42,25 @@ module "operations" {
       statements = concat(module.operations_table.statements.query, local.measure)
       timeout    = 30
     }
+    keep-audit = {
+      consumes = {
+        topic_arn = module.identity_topic.arn
+        types     = ["identity.audit-recorded.v1"]
+      }
+      environment = local.audit
+      statements  = module.audit_table.statements.add
+    }
+    keep-refusals = {
+      called_by   = { "logs.amazonaws.com" = local.every_log }
+      environment = local.audit
+      statements  = module.audit_table.statements.add
+    }
+    audit-events = {
+      environment = local.audit
+      statements  = module.audit_table.statements.query
+    }
     report-errors = {
-      # Of every function's log group in one statement: one for each would outgrow the 20 KB of a function's policy.
-      called_by  = { "logs.amazonaws.com" = "${local.arns.logs}:/aws/lambda/${var.stack}-*:*" }
+      called_by  = { "logs.amazonaws.com" = local.every_log }
       statements = concat(module.operations_table.statements.own, local.raise_alarms)
     }
     notify-operators = {
@@ -63,6 +80,13 @@ module "operations_table" {
   source = "./modules/table"
   stack  = local.stack
   name   = "operations"
+}
+
+# Who did what, when and from where: it is added to and read, and no function may change or remove anything in it.
+module "audit_table" {
+  source = "./modules/table"
+  stack  = local.stack
+  name   = "audit"
 }
 
 # Every dead-letter queue is emptied into the archive.
@@ -86,6 +110,16 @@ resource "aws_cloudwatch_log_subscription_filter" "errors" {
   log_group_name  = each.value
   destination_arn = module.operations.functions["operations/report-errors"].alias_arn
   filter_pattern  = local.errors
+}
+
+# What a function refuses is a line of its log. These may refuse: the functions behind the API, and what stands before them.
+resource "aws_cloudwatch_log_subscription_filter" "refusals" {
+  for_each = { for name, function in local.functions : name => function.log_group if contains(local.refusing, name) }
+
+  name            = "refusals"
+  log_group_name  = each.value
+  destination_arn = module.operations.functions["operations/keep-refusals"].alias_arn
+  filter_pattern  = "{ $.audit.act = \"*\" }"
 }
 
 resource "aws_sns_topic" "alarms" {
@@ -134,11 +168,18 @@ locals {
     queues    = "arn:${local.stack.partition}:sqs:${var.region}:${local.stack.account_id}"
   }
 
+  audit    = { AUDIT_TABLE = module.audit_table.name }
+  refusing = concat(values(module.api.operations)[*].function, ["identity/authorizer"])
+
+  # Of every function's log group in one statement: one for each would outgrow the 20 KB of a function's policy.
+  every_log = "${local.arns.logs}:/aws/lambda/${var.stack}-*:*"
+
   webhook_secret = "${var.stack}/operations/webhook"
 
   # The functions with a dead-letter queue and what it holds. Those of this service are named here: it is told of them all.
   failures = merge(
-    { for name in ["count-dead-letters", "notify-operators", "report-errors"] : "operations/${name}" => "function" },
+    { for name in ["count-dead-letters", "keep-refusals", "notify-operators", "report-errors"] : "operations/${name}" => "function" },
+    { "operations/keep-audit" = "queue" },
     module.identity.failures,
     module.devices.failures,
     module.payments.failures,

@@ -147,13 +147,45 @@ def only_identity_writes_sessions(plan: Plan) -> Complaints:
 
 def services_keep_to_their_own_tables(plan: Plan) -> Complaints:
     shared = {"sessions", "idempotency", "attempts", "partner-calls"}
+    others = {"audit": "operations"}  # whose table is not named like its service
     for policy in plan.of("aws_iam_role_policy"):
         service = re.match(r'module\.([a-z]+)(\["mocks"\])?\.aws_iam_role_policy\.this', policy.address)
         for statement in _statements(policy.document("policy")):
             for arn in _list(statement["Resource"]):
                 table = re.search(rf":table/{re.escape(STACK)}-([a-z-]+)", arn)
-                if table and table[1] not in shared and (service is None or table[1] != service[1]):
+                if (
+                    table
+                    and table[1] not in shared
+                    and (service is None or others.get(table[1], table[1]) != service[1])
+                ):
                     yield f"{policy.address}: {table[1]} is another service's table"
+
+
+def the_audit_is_only_added_to(plan: Plan) -> Complaints:
+    """And who reads it adds nothing."""
+    for policy in plan.of("aws_iam_role_policy"):
+        found = {
+            action
+            for statement in _statements(policy.document("policy"))
+            if any(re.search(rf":table/{re.escape(STACK)}-audit(/|$)", arn) for arn in _list(statement["Resource"]))
+            for action in _list(statement["Action"])
+        }
+        if found and found not in ({"dynamodb:PutItem"}, {"dynamodb:Query"}):
+            yield f"{policy.address}: {', '.join(sorted(found))} on the audit"
+
+
+def refusals_are_audited(plan: Plan) -> Complaints:
+    """Of every function behind the API; and a log group takes two subscriptions, no more."""
+    filters = [one.values for one in plan.of("aws_cloudwatch_log_subscription_filter")]
+    audited = {one["log_group_name"] for one in filters if one["name"] == "refusals"}
+    for _, path, operation in _operations(plan):
+        function = operation["x-amazon-apigateway-integration"]["uri"].split(":function:")[1].split(":")[0]
+        if f"/aws/lambda/{function}" not in audited:
+            yield f"{path}: nobody learns whom {function} refuses"
+    if f"/aws/lambda/{STACK}-operations-keep-refusals" in audited:
+        yield "operations/keep-refusals: keeps itself busy for ever"
+    groups = [one["log_group_name"] for one in filters]
+    yield from (f"{group}: {groups.count(group)} subscriptions" for group in set(groups) if groups.count(group) > 2)
 
 
 def functions_cannot_make_log_groups(plan: Plan) -> Complaints:
@@ -308,7 +340,8 @@ def messages_stay_with_their_worker(plan: Plan) -> Complaints:
 def errors_are_reported(plan: Plan) -> Complaints:
     """Every function's log but those of the functions that report."""
     silent = {f"/aws/lambda/{STACK}-operations-{name}" for name in ("report-errors", "notify-operators")}
-    followed = {one.values["log_group_name"] for one in plan.of("aws_cloudwatch_log_subscription_filter")}
+    filters = [one.values for one in plan.of("aws_cloudwatch_log_subscription_filter")]
+    followed = {one["log_group_name"] for one in filters if one["name"] == "errors"}
     for function in plan.of("aws_lambda_function"):
         group = f"/aws/lambda/{function.values['function_name']}"
         if (group in silent) == (group in followed):

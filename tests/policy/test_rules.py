@@ -22,6 +22,8 @@ OF_EVERY_STACK: tuple[Rule, ...] = (
     rules.statements_stay_in_the_stack,
     rules.only_identity_writes_sessions,
     rules.services_keep_to_their_own_tables,
+    rules.the_audit_is_only_added_to,
+    rules.refusals_are_audited,
     rules.functions_cannot_make_log_groups,
     rules.functions_have_a_role_and_a_log_group_of_their_own,
     rules.functions_are_called_at_their_live_alias,
@@ -266,6 +268,24 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         "aws_iam_role_policy",
         STATEMENTS,
         in_statement("policy", Action="dynamodb:GetItem", Resource=LEDGER_TABLE.replace("-ledger", "-payments")),
+    ),
+    (
+        rules.the_audit_is_only_added_to,
+        "aws_iam_role_policy",
+        'module.operations.aws_iam_role_policy.this["keep-audit"]',
+        in_statement("policy", Action="dynamodb:DeleteItem", Resource=LEDGER_TABLE.replace("-ledger", "-audit")),
+    ),
+    (
+        rules.refusals_are_audited,
+        "aws_cloudwatch_log_subscription_filter",
+        'refusals["ledger/accounts"]',
+        set_to(log_group_name=f"/aws/lambda/{STACK}-operations-keep-refusals"),
+    ),
+    (
+        rules.refusals_are_audited,
+        "aws_cloudwatch_log_subscription_filter",
+        'errors["ledger/book-payments"]',
+        set_to(log_group_name=f"/aws/lambda/{STACK}-ledger-accounts"),
     ),
     (
         rules.functions_cannot_make_log_groups,

@@ -14,9 +14,10 @@ output "url" {
 }
 
 output "operations" {
-  description = "The operations by operationId: how each is secured, and the ARN by which a role may be allowed to invoke it."
+  description = "The operations by operationId: the function that answers it, how it is secured, and the ARN by which a role may be allowed to invoke it."
   value = {
     for id, operation in local.operations : id => {
+      function = operation.function
       security = flatten([for requirement in operation.security : keys(requirement)])
       arn      = "${local.execution_arn}/${local.stage}/${operation.route}"
     }
