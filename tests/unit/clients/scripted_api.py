@@ -57,12 +57,23 @@ def problem(status: int, kind: str, *, retry_after: str | None = None, **more: A
 CUT = Scripted(None)
 
 
+def bearer(name: str = "first", *scopes: str, expires_at: datetime = NOW + timedelta(hours=1)) -> Any:
+    """The contract's BearerToken."""
+    return {
+        "token": f"bearer-{name}",
+        "token_type": "Bearer",
+        "expires_at": expires_at.isoformat(),
+        "scopes": list(scopes),
+    }
+
+
 def session(name: str = "first", state: str = "anonymous", expires_at: datetime = NOW + timedelta(hours=1)) -> Any:
     """The contract's Session whose secrets carry `name`."""
     return {
         "session_id": "0b9f4f1e-3c83-4f0e-a0ad-0a3a0b2b5c11",
         "state": state,
         "household_id": None if state == "anonymous" else "7f1c3c9c-6a4e-4a39-8f0c-1c3f5d3b9a01",
+        "opened_at": "2026-11-21T10:00:00Z",
         "expires_at": "2026-11-22T10:00:00Z",
         "identity_id": "eu-west-1:5d6c0f5e-6f0e-4a5b-9a42-0b1f6f3f6d1e",
         "region": "eu-west-1",
@@ -72,6 +83,7 @@ def session(name: str = "first", state: str = "anonymous", expires_at: datetime 
             "session_token": f"token-{name}",
             "expires_at": expires_at.isoformat(),
         },
+        "bearer": bearer(name, "sessions:read", expires_at=expires_at),
         "refresh_token": f"refresh-{name}-0123456789",
     }
 
@@ -101,7 +113,7 @@ class ScriptedApi:
                 self.end_headers()
                 self.wfile.write(scripted.body)
 
-            do_GET = do_POST = handle_any  # noqa: N815 (the base class looks for these names)
+            do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 (the base class looks for these names)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
                 pass

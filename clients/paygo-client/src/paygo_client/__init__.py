@@ -3,8 +3,18 @@
 `Session` is for apps that act for a household, `PartnerClient` for third parties with a restricted route.
 """
 
-from paygo_client.errors import ApiUnreachable, NotDecidedInTime, PaygoProblem, Place, UnexpectedAnswer
+from paygo_client.errors import (
+    ApiUnreachable,
+    NotConfirmed,
+    NotDecidedInTime,
+    PaygoProblem,
+    Place,
+    UnexpectedAnswer,
+)
 from paygo_client.models import (
+    BankCustomer,
+    BearerToken,
+    Configuration,
     Credentials,
     Credit,
     Device,
@@ -20,9 +30,11 @@ from paygo_client.models import (
     PaymentState,
     PendingRegistration,
     Registration,
+    RegistrationKind,
     RegistrationState,
     RejectedRow,
     SessionDetails,
+    SessionEntry,
     SessionState,
     SessionStatus,
     Statement,
@@ -34,6 +46,9 @@ from paygo_client.transport import RetryPolicy
 
 __all__ = [
     "ApiUnreachable",
+    "BankCustomer",
+    "BearerToken",
+    "Configuration",
     "Credentials",
     "Credit",
     "Device",
@@ -43,6 +58,7 @@ __all__ = [
     "Household",
     "ManifestReport",
     "Money",
+    "NotConfirmed",
     "NotDecidedInTime",
     "PartnerClient",
     "PaygoProblem",
@@ -53,11 +69,13 @@ __all__ = [
     "PendingRegistration",
     "Place",
     "Registration",
+    "RegistrationKind",
     "RegistrationState",
     "RejectedRow",
     "RetryPolicy",
     "Session",
     "SessionDetails",
+    "SessionEntry",
     "SessionState",
     "SessionStatus",
     "Statement",

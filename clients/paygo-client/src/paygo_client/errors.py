@@ -20,6 +20,10 @@ class NotDecidedInTime(Exception):
     """A registration was still undecided when the caller's patience ended; follow it again later."""
 
 
+class NotConfirmed(Exception):
+    """A registration waits for the code that was sent by e-mail, so nobody decides it yet: confirm it first."""
+
+
 class Place(BaseModel):
     """A place in the request that is wrong: an RFC 6901 JSON pointer and why."""
 
@@ -72,6 +76,11 @@ class PaygoProblem(Exception):
     def kind(self) -> str:
         """The last part of `type`, such as `not-found`."""
         return self.type.removeprefix(PROBLEM_PREFIX)
+
+    @classmethod
+    def of(cls, kind: str, status: int, title: str, detail: str) -> "PaygoProblem":
+        """Return the problem that the API itself would tell, for what the client finds out without asking it."""
+        return cls(_Document(type=PROBLEM_PREFIX + kind, title=title, status=status, detail=detail), None)
 
     @classmethod
     def from_answer(cls, status: int, headers: Mapping[str, str], body: bytes) -> "PaygoProblem":

@@ -3,7 +3,9 @@
 Fields that a later version of the API adds are ignored, so that an installed client keeps working.
 """
 
+from datetime import date
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -25,18 +27,27 @@ class SessionState(StrEnum):
     REVOKED = "revoked"
 
 
-class RegistrationState(StrEnum):
-    """How far a registration has come; the last two are final."""
+class RegistrationKind(StrEnum):
+    """Who vouches for a household: we, after a check, or a third party whose customer it is."""
 
+    OWN = "own"
+    PARTNER = "partner"
+
+
+class RegistrationState(StrEnum):
+    """How far a registration has come; the last three are final."""
+
+    UNCONFIRMED = "unconfirmed"
     SUBMITTED = "submitted"
     CHECKING = "checking"
     APPROVED = "approved"
     REJECTED = "rejected"
+    EXPIRED = "expired"
 
     @property
-    def is_decided(self) -> bool:
+    def is_final(self) -> bool:
         """Whether nothing will change any more."""
-        return self in {RegistrationState.APPROVED, RegistrationState.REJECTED}
+        return self in {RegistrationState.APPROVED, RegistrationState.REJECTED, RegistrationState.EXPIRED}
 
 
 class DeviceState(StrEnum):
@@ -79,40 +90,92 @@ class Credentials(Answer):
     expires_at: AwareDatetime
 
 
+class BearerToken(Answer):
+    """A token that is sent instead of a signature, for the routes that its scopes open; it is opaque."""
+
+    token: str = Field(repr=False)
+    expires_at: AwareDatetime
+    scopes: frozenset[str]
+
+
 class SessionStatus(Answer):
     """A session, without its secrets."""
 
     session_id: UUID
     state: SessionState
     household_id: UUID | None
+    opened_at: AwareDatetime
     expires_at: AwareDatetime
 
 
 class SessionDetails(SessionStatus):
-    """A session with its credentials, as opening, escalating and refreshing answer it."""
+    """A session with its credentials, as opening, escalating, signing in and refreshing answer it."""
 
     identity_id: str
     region: str
     credentials: Credentials
+    bearer: BearerToken
     refresh_token: str = Field(repr=False)
 
 
-class Household(Answer):
-    """The person who registers, as the identity bureau will check them."""
+class SessionEntry(Answer):
+    """One of the household's sessions; `user_agent` is what its app called itself when it opened it."""
 
+    session_id: UUID
+    state: SessionState
+    opened_at: AwareDatetime
+    expires_at: AwareDatetime
+    current: bool
+    user_agent: str | None
+
+
+class SessionPage(Answer):
+    """A page of sessions."""
+
+    items: tuple[SessionEntry, ...]
+    next_cursor: str | None
+
+
+class Configuration(Answer):
+    """What an app must know of a stack: the user pool to sign in at, and who issues bearer tokens."""
+
+    region: str
+    user_pool_id: str
+    user_pool_client_id: str
+    issuer: str
+    audience: str
+    jwks_uri: str
+
+
+class Household(Answer):
+    """A person who registers with us: we send a code to the e-mail address, and the identity bureau checks them."""
+
+    kind: Literal["own"] = "own"
     email: str
     password: str = Field(repr=False)
     given_name: str
     family_name: str
+    date_of_birth: date
     phone: str
 
 
+class BankCustomer(Answer):
+    """A person whom a bank knows, by the code that it gave them for this once."""
+
+    kind: Literal["partner"] = "partner"
+    partner: str = "bank"
+    customer_number: str
+    one_time_code: str = Field(repr=False)
+
+
 class Registration(Answer):
-    """Where a registration stands."""
+    """Where a registration stands; undecided it lasts until `expires_at`."""
 
     registration_id: UUID
+    kind: RegistrationKind
     state: RegistrationState
     submitted_at: AwareDatetime
+    expires_at: AwareDatetime
 
 
 class PendingRegistration(Answer):

@@ -1,41 +1,36 @@
-"""A session of an app, from anonymous to a household's own."""
+"""A session of an app, from anonymous to a household's own, and to its end."""
 
-import json
-import threading
-import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from types import TracebackType
-from typing import Any, Self
 
 import requests
 
-from paygo_client.errors import NotDecidedInTime, retry_after
+from paygo_client.caller import JSON, as_json, idempotent, page
+from paygo_client.errors import ApiUnreachable, NotConfirmed, NotDecidedInTime, PaygoProblem, retry_after
+from paygo_client.household import HouseholdCalls
 from paygo_client.models import (
-    Credit,
-    Device,
-    DevicePage,
-    DeviceStatus,
+    BankCustomer,
+    BearerToken,
+    Configuration,
     Household,
-    Money,
-    PaymentRequest,
     PendingRegistration,
     Registration,
+    RegistrationState,
     SessionDetails,
+    SessionEntry,
+    SessionPage,
+    SessionState,
     SessionStatus,
-    Statement,
-    StatementEntry,
-    StatementPage,
 )
-from paygo_client.sigv4 import SessionAuth
-from paygo_client.transport import Call, Clock, Proof, Query, RetryPolicy, Sleep, Transport, read, utc_now
+from paygo_client.transport import PASSING_STATUSES, Call, NotSent, read
 
-REFRESH_BEFORE_EXPIRY = timedelta(minutes=5)
 DEFAULT_POLL_SECONDS = 1.0
 DEFAULT_PATIENCE_SECONDS = 300.0
-JSON = {"Content-Type": "application/json"}
+SESSION_IS_OVER = "session-refused"
+NOT_APPROVED = "registration-undecided"
+PARTNER_IS_AWAY = "partner-unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,102 +39,36 @@ class _Polled:
     retry_after: float
 
 
-class Session:
+class Session(HouseholdCalls):
     """What an app may do at one stack, as one Cognito identity.
 
-    Every call is signed with the session's credentials, which are replaced before they expire. A session may be used
-    from several threads at once.
+    Every call is signed with the session's credentials, or carries its bearer token; both are replaced before they
+    expire. A session may be used from several threads at once.
 
     Examples
     --------
     >>> with Session.open("https://abc123.execute-api.us-east-1.amazonaws.com/v") as session:
     ...     pending = session.register(household)
-    ...     session.follow(pending.registration)
+    ...     session.confirm(pending, input("The code in your e-mail: "))
+    ...     session.follow(pending)
     ...     session.escalate()
     ...     device = session.register_device("SHS-000001", "K7QM-2X9D")
     """
-
-    def __init__(self, transport: Transport, details: SessionDetails) -> None:
-        self._transport = transport
-        self._details = details
-        # Held while credentials are replaced: a refresh token works once, and using it twice ends the session.
-        self._lock = threading.RLock()
-
-    @classmethod
-    def open(
-        cls,
-        api_url: str,
-        *,
-        http: requests.Session | None = None,
-        retries: RetryPolicy | None = None,
-        clock: Clock = utc_now,
-        sleep: Sleep = time.sleep,
-    ) -> Self:
-        """Open an anonymous session.
-
-        Parameters
-        ----------
-        api_url
-            The API's address with its stage.
-        """
-        transport = Transport(api_url, http=http, retries=retries, clock=clock, sleep=sleep)
-        # A second session is harmless: the first one, whose answer was lost, can do nothing and ends by itself.
-        answer = transport.send(Call("POST", "/v1/sessions", repeatable=True))
-        return cls(transport, read(SessionDetails, answer))
-
-    @classmethod
-    def resume(
-        cls,
-        api_url: str,
-        details: SessionDetails,
-        *,
-        http: requests.Session | None = None,
-        retries: RetryPolicy | None = None,
-        clock: Clock = utc_now,
-        sleep: Sleep = time.sleep,
-    ) -> Self:
-        """Go on with a session whose `details` were kept."""
-        return cls(Transport(api_url, http=http, retries=retries, clock=clock, sleep=sleep), details)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections; the session itself goes on until it expires."""
-        self._transport.close()
-
-    @property
-    def details(self) -> SessionDetails:
-        """The session as it was answered last, with its secrets."""
-        with self._lock:
-            return self._details
 
     def status(self) -> SessionStatus:
         """Ask for the session's state."""
         return read(SessionStatus, self.request("GET", "/v1/sessions/current"))
 
-    def refresh(self) -> SessionDetails:
-        """Replace the credentials now; calls do so by themselves before they expire."""
-        with self._lock:
-            body = _json({"refresh_token": self._details.refresh_token})
-            answer = self._transport.send(Call("POST", "/v1/sessions/refresh", body=body, headers=JSON))
-            self._details = read(SessionDetails, answer)
-            return self._details
+    def configuration(self) -> Configuration:
+        """Ask what an app must know of the stack; anyone may."""
+        return read(Configuration, self._transport.send(Call("GET", "/v1/configuration", repeatable=True)))
 
-    def escalate(self) -> SessionDetails:
-        """Become the registered household, once the registration is approved."""
-        with self._lock:
-            answer = self.request("POST", "/v1/sessions/current/credentials")
-            self._details = read(SessionDetails, answer)
-            return self._details
-
-    def register(self, household: Household, *, idempotency_key: str | None = None) -> PendingRegistration:
+    def register(
+        self, household: Household | BankCustomer, *, idempotency_key: str | None = None
+    ) -> PendingRegistration:
         """Ask for registration; a third party decides it later.
+
+        Our own households are sent a code by e-mail first, which `confirm` takes; a bank's customers are not.
 
         Parameters
         ----------
@@ -149,8 +78,8 @@ class Session:
         answer = self.request(
             "POST",
             "/v1/registrations",
-            body=_json(household.model_dump(mode="json")),
-            headers=JSON | _idempotent(idempotency_key),
+            body=as_json(household.model_dump(mode="json")),
+            headers=JSON | idempotent(idempotency_key),
             repeatable=True,
         )
         return PendingRegistration(
@@ -158,6 +87,23 @@ class Session:
             location=answer.headers.get("Location", ""),
             retry_after=_wait(answer),
         )
+
+    def confirm(self, registration: Registration | PendingRegistration, code: str) -> Registration:
+        """Confirm the e-mail address by the code that was sent to it; only then the registration is checked.
+
+        Raises
+        ------
+        PaygoProblem
+            `code-refused` when the code is not the newest one sent, is too old or was guessed at too often.
+        """
+        # Confirming again with the right code is answered as the first time.
+        path = f"/v1/registrations/{_id(registration)}/confirmation"
+        answer = self.request("POST", path, body=as_json({"code": code}), headers=JSON, repeatable=True)
+        return read(Registration, answer)
+
+    def send_code(self, registration: Registration | PendingRegistration) -> Registration:
+        """Have another code sent, which makes the one before void; a registration has three at most."""
+        return read(Registration, self.request("POST", f"/v1/registrations/{_id(registration)}/codes"))
 
     def registration(self, registration_id: uuid.UUID) -> Registration:
         """Ask where a registration stands."""
@@ -169,19 +115,26 @@ class Session:
         *,
         patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
     ) -> Registration:
-        """Ask as often as the API says until the registration is decided, and return it.
+        """Ask as often as the API says until the registration is approved, rejected or expired, and return it.
 
         Raises
         ------
+        NotConfirmed
+            When it waits for its code and not for a decision: following it would be waiting for oneself.
         NotDecidedInTime
-            When `patience_seconds` pass before that.
+            When `patience_seconds` pass before the decision.
         """
         if isinstance(registration, PendingRegistration):
             latest = _Polled(registration.registration, registration.retry_after)
         else:
             latest = _Polled(registration, 0.0)
+        if latest.registration.state is RegistrationState.UNCONFIRMED:  # it may have been confirmed since
+            latest = self._poll(latest.registration.registration_id)
         patience_ends = self._transport.clock() + timedelta(seconds=patience_seconds)
-        while not latest.registration.state.is_decided:
+        while not latest.registration.state.is_final:
+            if latest.registration.state is RegistrationState.UNCONFIRMED:
+                message = f"Registration {latest.registration.registration_id} waits for the code sent by e-mail."
+                raise NotConfirmed(message)
             if self._transport.clock() + timedelta(seconds=latest.retry_after) > patience_ends:
                 now_state = latest.registration.state.value
                 message = f"Registration {latest.registration.registration_id} is still {now_state}."
@@ -190,137 +143,107 @@ class Session:
             latest = self._poll(latest.registration.registration_id)
         return latest.registration
 
-    def register_device(self, serial_number: str, label_code: str, *, idempotency_key: str | None = None) -> Device:
-        """Make the device with this serial number and label the household's own, and activate it."""
-        answer = self.request(
-            "POST",
-            "/v1/devices",
-            body=_json({"serial_number": serial_number, "label_code": label_code}),
-            headers=JSON | _idempotent(idempotency_key),
-            repeatable=True,
-        )
-        return read(Device, answer)
+    def escalate(self) -> SessionDetails:
+        """Become the registered household, once the registration is approved.
 
-    def devices(self, *, page_size: int | None = None) -> Iterator[Device]:
-        """Go through the household's devices, asking for a page when it is needed."""
-        cursor: str | None = None
-        while True:
-            page = read(DevicePage, self.request("GET", "/v1/devices", query=_page(cursor, page_size)))
-            yield from page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                return
-
-    def device(self, device_id: uuid.UUID) -> DeviceStatus:
-        """Ask what a device was told and what it acknowledged."""
-        return read(DeviceStatus, self.request("GET", f"/v1/devices/{device_id}"))
-
-    def credit(self, device_id: uuid.UUID) -> Credit:
-        """Ask until when a device is paid for."""
-        return read(Credit, self.request("GET", f"/v1/devices/{device_id}/credit"))
-
-    def request_payment(
-        self, provider: str, serial_number: str, amount: Money, phone: str, *, idempotency_key: str | None = None
-    ) -> PaymentRequest:
-        """Ask that a provider collect a payment for one of the household's devices.
-
-        Parameters
-        ----------
-        provider
-            The name of one of the stack's providers.
-        phone
-            The payer's, who confirms the payment there.
+        An answer that got lost is asked for again: the API gives it until the new credentials are used.
         """
-        wanted = {
-            "provider": provider,
-            "serial_number": serial_number,
-            "amount": amount.model_dump(),
-            "phone": phone,
-        }
-        answer = self.request(
-            "POST",
-            "/v1/payment-requests",
-            body=_json(wanted),
-            headers=JSON | _idempotent(idempotency_key),
-            repeatable=True,
-        )
-        return read(PaymentRequest, answer)
-
-    def payment_request(self, payment_request_id: uuid.UUID) -> PaymentRequest:
-        """Ask how far a payment request has come."""
-        return read(PaymentRequest, self.request("GET", f"/v1/payment-requests/{payment_request_id}"))
-
-    def statement_pages(self, *, page_size: int | None = None) -> Iterator[StatementPage]:
-        """Go through the household's account page by page, newest first."""
-        cursor: str | None = None
-        while True:
-            page = read(StatementPage, self.request("GET", "/v1/statement", query=_page(cursor, page_size)))
-            yield page
-            cursor = page.next_cursor
-            if cursor is None:
-                return
-
-    def statement_entries(self, *, page_size: int | None = None) -> Iterator[StatementEntry]:
-        """Go through the lines of the household's account, newest first."""
-        for page in self.statement_pages(page_size=page_size):
-            yield from page.items
-
-    def statement(self, *, page_size: int | None = None) -> Statement:
-        """Ask for the balance and every line; the balance is that of the first page."""
-        pages = tuple(self.statement_pages(page_size=page_size))
-        return Statement(balance=pages[0].balance, entries=tuple(entry for page in pages for entry in page.items))
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Query = (),
-        body: bytes = b"",
-        headers: dict[str, str] | None = None,
-        repeatable: bool | None = None,
-    ) -> requests.Response:
-        """Send a signed request that has no method of its own here, and return its good answer.
-
-        Parameters
-        ----------
-        repeatable
-            Whether it may be sent again after an answer was lost; by default only when it is a GET.
-        """
-        call = Call(
-            method=method,
-            path=path,
-            query=query,
-            body=body,
-            headers=headers or {},
-            repeatable=method == "GET" if repeatable is None else repeatable,
-        )
-        return self._transport.send(call, self._sign)
-
-    def _sign(self) -> Proof:
         with self._lock:
-            now = self._transport.clock()
-            if now >= self._details.credentials.expires_at - REFRESH_BEFORE_EXPIRY:
-                self.refresh()
-            return Proof(auth=SessionAuth(self._details.credentials, self._details.region, now))
+            self._renew()
+            if self._details.state is SessionState.AUTHENTICATED:  # a refresh brought what an answer had lost
+                return self._details
+            return self._become(self.request("POST", "/v1/sessions/current/credentials", repeatable=True))
+
+    def sign_in(self, email: str, password: str) -> SessionDetails:
+        """Become the household that registered with this e-mail address, with an anonymous session.
+
+        The password does not leave this process (SRP). Needs `paygo-client[sign-in]`.
+
+        Raises
+        ------
+        PaygoProblem
+            `sign-in-refused`, whatever is wrong.
+        """
+        from paygo_client.user_pool import id_token
+
+        return self._sign_in({"kind": "own", "id_token": id_token(self.configuration(), email, password)})
+
+    def sign_in_with_bank(self, customer: BankCustomer) -> SessionDetails:
+        """Become the household that registered as this customer of a bank, with an anonymous session."""
+        return self._sign_in(customer.model_dump(mode="json"))
+
+    def sign_out(self) -> None:
+        """End the session at once, whatever credentials and tokens of it are about."""
+        self._end("/v1/sessions/current")
+
+    def sign_out_everywhere(self) -> None:
+        """End every session of the household, this one as well."""
+        self._end("/v1/sessions")
+
+    def sign_out_of(self, session_id: uuid.UUID) -> None:
+        """End another session of the household, as `sessions` lists them."""
+        self.request("DELETE", f"/v1/sessions/{session_id}")
+
+    def sessions(self, *, page_size: int | None = None) -> Iterator[SessionEntry]:
+        """Go through the household's sessions that are not over."""
+        cursor: str | None = None
+        while True:
+            found = read(SessionPage, self.request("GET", "/v1/sessions", query=page(cursor, page_size)))
+            yield from found.items
+            cursor = found.next_cursor
+            if cursor is None:
+                return
+
+    def token(self, scopes: Iterable[str]) -> BearerToken:
+        """Ask for a bearer token that may do less than the session, to hand to something that needs no more."""
+        body = as_json({"scopes": sorted(set(scopes))})
+        answer = self.request("POST", "/v1/sessions/current/tokens", body=body, headers=JSON, repeatable=True)
+        return read(BearerToken, answer)
+
+    def _sign_in(self, body: dict[str, str]) -> SessionDetails:
+        with self._lock:
+            try:
+                return self._become(self.request("POST", "/v1/sign-ins", body=as_json(body), headers=JSON))
+            except (ApiUnreachable, PaygoProblem) as error:
+                if not _may_be_done(error):
+                    raise
+                return self._answer_lost_by(error)
+
+    def _answer_lost_by(self, error: Exception) -> SessionDetails:
+        """Ask again for the answer of a sign-in: a bank's code works once, so the sign-in itself cannot be repeated."""
+        try:
+            return self.escalate()
+        except PaygoProblem as refused:
+            if refused.kind == NOT_APPROVED:  # the sign-in was not done
+                raise error from None
+            raise
+
+    def _become(self, answer: requests.Response) -> SessionDetails:
+        self._details = read(SessionDetails, answer)
+        return self._details
+
+    def _end(self, path: str) -> None:
+        try:
+            self.request("DELETE", path, repeatable=True)
+        except PaygoProblem as problem:
+            if problem.kind != SESSION_IS_OVER:  # an earlier attempt, whose answer was lost, or somebody else ended it
+                raise
 
     def _poll(self, registration_id: uuid.UUID) -> _Polled:
         answer = self.request("GET", f"/v1/registrations/{registration_id}")
         return _Polled(read(Registration, answer), _wait(answer))
 
 
-def _idempotent(key: str | None) -> dict[str, str]:
-    # Made before the first attempt, so every attempt of one intent carries the same.
-    return {"Idempotency-Key": key or str(uuid.uuid4())}
+def _id(registration: Registration | PendingRegistration) -> uuid.UUID:
+    if isinstance(registration, PendingRegistration):
+        registration = registration.registration
+    return registration.registration_id
 
 
-def _json(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
-
-
-def _page(cursor: str | None, page_size: int | None) -> Query:
-    pairs = {"cursor": cursor, "limit": None if page_size is None else str(page_size)}
-    return [(name, value) for name, value in pairs.items() if value is not None]
+def _may_be_done(error: ApiUnreachable | PaygoProblem) -> bool:
+    if isinstance(error, PaygoProblem):
+        return error.status in PASSING_STATUSES and error.kind != PARTNER_IS_AWAY
+    return not isinstance(error, NotSent)
 
 
 def _wait(answer: requests.Response) -> float:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
@@ -117,7 +118,7 @@ class Transport:
         self.api_url = api_url.rstrip("/")
         self.clock = clock
         self.sleep = sleep
-        self._http = http or requests.Session()
+        self._http = http or _connections()
         self._retries = retries or RetryPolicy()
 
     def close(self) -> None:
@@ -176,6 +177,13 @@ def read[Model: BaseModel](model: type[Model], answer: requests.Response) -> Mod
     except ValidationError as error:
         message = f"{answer.request.method} {answer.request.path_url} answered something else than {model.__name__}."
         raise UnexpectedAnswer(message) from error
+
+
+def _connections() -> requests.Session:
+    connections = requests.Session()
+    # It stands in the household's list of its sessions.
+    connections.headers["User-Agent"] = f"paygo-client/{version('paygo-client')}"
+    return connections
 
 
 def _was_not_sent(error: requests.RequestException) -> bool:
