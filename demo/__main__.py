@@ -11,15 +11,15 @@ from rich.console import Console
 
 from demo import handover
 from demo.journey import STEPS, Step, StepFailed, Story, begin
-from demo.stage import ROOT, Access, NoStack, Stage, read_access
+from demo.stage import ROOT, Access, NoStack, Stage, point_aws_tools_at, read_access
 from demo.timeline import Timeline
 from deploy.stack import stack_name
 from deploy.target import stay_off_proxies
-from paygo_client import ApiUnreachable, NotDecidedInTime, PaygoProblem, UnexpectedAnswer
+from paygo_client import ApiUnreachable, NotConfirmed, NotDecidedInTime, PaygoProblem, UnexpectedAnswer
 from paygo_device import DeviceError
 
 DEFAULT_BRANCH = "demo"
-EXPECTED = (StepFailed, PaygoProblem, ApiUnreachable, NotDecidedInTime, UnexpectedAnswer, DeviceError)
+EXPECTED = (StepFailed, PaygoProblem, ApiUnreachable, NotConfirmed, NotDecidedInTime, UnexpectedAnswer, DeviceError)
 
 
 def main(
@@ -40,6 +40,7 @@ def main(
         stage = Stage(read_access(stack_name(branch)), profile)
     except NoStack as missing:
         _fail(console, f"{missing} Run `make deploy BRANCH={branch}` first.")
+    point_aws_tools_at(stage.access)
     story = begin(stage)
     began = time.monotonic()
     try:

@@ -9,15 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, date, datetime
 
+from demo.mailbox import Mail, code_in
 from demo.manifest import MISTAKES, Kit, Manifest, make_manifest
 from demo.stage import Stage
 from paygo_client import (
-    Device as RegisteredDevice,
-)
-from paygo_client import (
+    BankCustomer,
+    BearerToken,
     DeviceStatus,
     Household,
     ManifestReport,
@@ -31,6 +30,9 @@ from paygo_client import (
     SessionDetails,
     SessionState,
     Statement,
+)
+from paygo_client import (
+    Device as RegisteredDevice,
 )
 from paygo_device import (
     ConnectionRefused,
@@ -91,11 +93,12 @@ class Story:
     credit: Credit = field(init=False)
     status: DeviceStatus = field(init=False)
     statement: Statement = field(init=False)
-    mail: dict[str, Any] | None = field(init=False)
+    mail: Mail | None = field(init=False)
+    elsewhere: Session = field(init=False)
 
     def close(self) -> None:
         """End the connections that the story opened."""
-        for name in ("device", "app"):
+        for name in ("device", "app", "elsewhere"):
             with suppress(AttributeError):  # the story may have ended before that step
                 getattr(self, name).close()
 
@@ -130,8 +133,15 @@ def make_household(run: str) -> Household:
         password=f"correct-horse-{secrets.token_hex(6)}",
         given_name="Amina",
         family_name="Odhiambo",
+        date_of_birth=date(1990, 5, 17),
         phone="+2547" + f"{secrets.randbelow(10**8):08}",
     )
+
+
+def make_customer() -> BankCustomer:
+    """Return a person that the bank will know."""
+    number, code = 10**11 + secrets.randbelow(10**11), 1 + secrets.randbelow(10**6 - 1)
+    return BankCustomer(customer_number=str(number), one_time_code=f"{code:06}")
 
 
 def refusal_of(call: Callable[[], object], what: str) -> PaygoProblem:
@@ -192,12 +202,20 @@ def open_session(story: Story) -> Telling:
 
 
 def register(story: Story) -> Telling:
-    """Play step 3: the app registers a household, and a third party decides later."""
-    story.registration = story.app.register(story.household)
+    """Play step 3: the app registers a household, which confirms its address; a third party decides later."""
+    app, address = story.app, story.household.email
+    story.registration = app.register(story.household)
     yield Told(f"202 Accepted, Location: {story.registration.location}")
-    refused = refusal_of(story.app.escalate, "Escalating before the registration is decided")
+    refused = refusal_of(app.escalate, "Escalating before the registration is decided")
     yield Told(f"escalating too early: {describe(refused)}", is_refusal=True)
-    decided = story.app.follow(story.registration, patience_seconds=PATIENCE_SECONDS)
+    code = await_code(story.stage, story.registration, address)
+    yield Told(f"a code came by e-mail to {address}")
+    wrong = f"{(int(code) + 1) % 10**6:06}"
+    refused = refusal_of(lambda: app.confirm(story.registration, wrong), "A wrong code")
+    yield Told(f"another code than that: {describe(refused)}", is_refusal=True)
+    app.confirm(story.registration, code)
+    yield Told("the code confirmed the address; the identity bureau is asked")
+    decided = app.follow(story.registration, patience_seconds=PATIENCE_SECONDS)
     expect(decided.state is RegistrationState.APPROVED, f"The registration is {decided.state.value}.")
     yield Told(f"the identity bureau answered: {decided.state.value}")
 
@@ -213,6 +231,11 @@ def escalate(story: Story) -> Telling:
     old = Session.resume(story.stage.access.api_url, story.anonymous)
     refused = refusal_of(old.status, "A call with the credentials from before escalation")
     yield Told(f"the anonymous credentials from before: {describe(refused)}", is_refusal=True)
+    listed = list(as_bearer(story, details.bearer).devices())
+    yield Told(f"GET /bearer/v1/devices with its bearer token, unsigned: {len(listed)} devices")
+    narrow = story.app.token(["sessions:read"])
+    refused = refusal_of(lambda: list(as_bearer(story, narrow).devices()), "A token without the scope")
+    yield Told(f"the same with a token for sessions:read alone: {describe(refused)}", is_refusal=True)
 
 
 def provision_device(story: Story) -> Telling:
@@ -252,7 +275,7 @@ def notify_payment(story: Story) -> Telling:
 
 
 def receive_credit(story: Story) -> Telling:
-    """Play step 8: the ledger books, the device is told and acknowledges, the app reads all of it."""
+    """Play step 8: the ledger books, the device is told and acknowledges, app and mail tell of it."""
     story.credit = story.device.next_credit(timeout=PATIENCE_SECONDS)
     until = story.credit.credit_until
     expect(until is not None, "The device was told a credit without an end.")
@@ -271,6 +294,7 @@ def receive_credit(story: Story) -> Telling:
         "The acknowledgement",
     )
     yield Told("the app reads the device's status: it has caught up")
+    yield read_mail(story)
 
 
 def notify_again(story: Story) -> Telling:
@@ -289,16 +313,40 @@ def notify_again(story: Story) -> Telling:
     yield Told(f"one that is signed with another key: {describe(refused)}", is_refusal=True)
 
 
-def read_mail(story: Story) -> Telling:
-    """Play step 10: the household has mail about its payment."""
+def sign_in_elsewhere(story: Story) -> Telling:
+    """Play step 10: another phone signs in, and is signed out from the first one: at once, whatever it holds."""
+    household, api_url = story.household, story.stage.access.api_url
+    story.elsewhere = other = Session.open(api_url)
+    refused = refusal_of(lambda: other.sign_in(household.email, "not-the-password"), "A wrong password")
+    yield Told(f"signing in with another password: {describe(refused)}", is_refusal=True)
+    details = other.sign_in(household.email, household.password)
+    expect(details.household_id == story.app.details.household_id, "Signing in led to another household.")
+    yield Told("e-mail and password, proved by SRP and never sent, open the same household")
+    sessions = {entry.session_id for entry in story.app.sessions()}
+    expect({details.session_id, story.app.details.session_id} <= sessions, "A session is not listed.")
+    yield Told(f"the household sees its {len(sessions)} sessions and ends the other phone's")
+    story.app.sign_out_of(details.session_id)
+    refused = refusal_of(other.status, "A call with the IAM credentials of a session that is over")
+    yield Told(f"its IAM credentials, still in their hour: {describe(refused)}", is_refusal=True)
+    token = Session.resume(api_url, details, bearer=True)
+    refused = refusal_of(token.status, "A call with the bearer token of a session that is over")
+    yield Told(f"its bearer token: {describe(refused)}", is_refusal=True)
+
+
+def read_mail(story: Story) -> Told:
+    """Look for the household's mail about its payment."""
     address = story.household.email
     if story.stage.mail_to(address) is None:
         story.mail = None
-        yield Told(f"the mail left through SES for {address}; only its owner can read it")
-        return
-    mails = eventually(lambda: story.stage.mail_to(address) or [], bool, f"Mail to {address}")
+        return Told(f"the mail left through SES for {address}; only its owner can read it")
+    mails = eventually(lambda: payment_mails(story), bool, f"Mail to {address}")
     story.mail = mails[0]
-    yield Told(f"to {address} from {story.mail['Source']}: “{story.mail['Subject']}”")
+    return Told(f"mail to {address} from {story.mail['Source']}: “{story.mail['Subject']}”")
+
+
+def payment_mails(story: Story) -> list[Mail]:
+    """Return the mails to the household that are not about its code."""
+    return [mail for mail in story.stage.mail_to(story.household.email) or [] if code_in([mail]) is None]
 
 
 STEPS = (
@@ -308,9 +356,15 @@ STEPS = (
         3,
         "The app registers a household",
         register,
-        ("identity-registrations", "identity-request-check", "partners-mock-callbacks", "identity-bureau-results"),
+        (
+            "identity-registrations",
+            "identity-send-codes",
+            "identity-request-check",
+            "partners-mock-callbacks",
+            "identity-bureau-results",
+        ),
     ),
-    Step(4, "The session is escalated", escalate, ("identity-sessions",)),
+    Step(4, "The session is escalated", escalate, ("identity-sessions", "identity-authorizer")),
     Step(5, "The device provisions itself over MQTT", provision_device, ("devices-verify-provisioning",)),
     Step(6, "The app registers the device", register_device, ("devices-devices", "devices-answer-credit")),
     Step(7, "Somebody pays by mobile money", notify_payment, ("payments-notifications",)),
@@ -318,20 +372,40 @@ STEPS = (
         8,
         "The payment becomes credit",
         receive_credit,
-        ("payments-publish-outbox", "ledger-book-payments", "ledger-publish-outbox", "devices-apply-credit"),
+        (
+            "payments-publish-outbox",
+            "ledger-book-payments",
+            "ledger-publish-outbox",
+            "devices-apply-credit",
+            "notifications-mail-payments",
+        ),
     ),
     Step(9, "The same payment again, and a forged one", notify_again, ("payments-notifications",)),
-    Step(10, "The household gets mail", read_mail, ("notifications-keep-contacts", "notifications-mail-payments")),
+    Step(10, "Another phone signs in and is signed out", sign_in_elsewhere, ("identity-sign-ins", "identity-sessions")),
 )
 
 
-def open_household(stage: Stage, household: Household) -> Session:
+def open_household(stage: Stage, household: Household | BankCustomer) -> Session:
     """Open a session and take it through registration to a household's own."""
     app = Session.open(stage.access.api_url)
-    decided = app.follow(app.register(household), patience_seconds=PATIENCE_SECONDS)
+    pending = app.register(household)
+    if isinstance(household, Household):
+        app.confirm(pending, await_code(stage, pending, household.email))
+    decided = app.follow(pending, patience_seconds=PATIENCE_SECONDS)
     expect(decided.state is RegistrationState.APPROVED, f"The registration is {decided.state.value}.")
     app.escalate()
     return app
+
+
+def await_code(stage: Stage, pending: PendingRegistration, address: str) -> str:
+    """Return the code that confirms the address, once it was sent."""
+    return eventually(lambda: stage.code_for(pending, address) or "", bool, f"A code for {address}")
+
+
+def as_bearer(story: Story, token: BearerToken) -> Session:
+    """Return the story's session as something that has this token of it."""
+    details = story.app.details.model_copy(update={"bearer": token})
+    return Session.resume(story.stage.access.api_url, details, bearer=True)
 
 
 def notify(story: Story, mobile_money: PartnerClient) -> Payment:

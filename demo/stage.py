@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import requests
 from pydantic import BaseModel, ConfigDict
 
-from paygo_client import PartnerClient
+from demo.mailbox import Mail, Mailbox, code_in
+from paygo_client import PartnerClient, PendingRegistration
 from paygo_device import Endpoint, KeyPair
 
 if TYPE_CHECKING:
@@ -102,6 +102,12 @@ def read_access(stack: str) -> Access:
         raise NoStack(message) from None
 
 
+def point_aws_tools_at(access: Access) -> None:
+    """Let whoever uses AWS's own tools in this process, as signing in by password does, find the embedded cloud."""
+    if access.endpoint_url is not None:
+        os.environ["AWS_ENDPOINT_URL"] = access.endpoint_url
+
+
 class Stage:
     """A stack as its operator sees it, who hands out secrets and looks at mail.
 
@@ -129,14 +135,24 @@ class Stage:
         keys = self.partner_keys(name)
         return PartnerClient(self.access.api_url, keys.api_key, keys.keys.current)
 
-    def mail_to(self, address: str) -> list[dict[str, Any]] | None:
+    def mail_to(self, address: str) -> list[Mail] | None:
         """Return what the embedded cloud's SES sent to the address; `None` on AWS, where mail really leaves."""
-        if self.access.endpoint_url is None:
-            return None
-        answer = requests.get(f"{self.access.endpoint_url}/_ministack/ses/messages", timeout=10)
-        answer.raise_for_status()
-        accounts = answer.json()["messages"].values()
-        return [mail for messages in accounts for mail in messages if address in mail["To"]]
+        return None if self._mailbox is None else self._mailbox.to(address)
+
+    def code_for(self, pending: PendingRegistration, address: str) -> str | None:
+        """Return the code that was sent to a household, if it was sent yet: from its mail, on AWS from our table."""
+        mails = self.mail_to(address)
+        return self._kept_code(pending) if mails is None else code_in(mails)
+
+    def _kept_code(self, pending: PendingRegistration) -> str | None:
+        key = {"pk": {"S": f"REGISTRATION#{pending.registration.registration_id}"}, "sk": {"S": "CODE"}}
+        tables = self.session.client("dynamodb", region_name=self.access.region)
+        found = tables.get_item(TableName=f"{self.access.stack}-identity", Key=key, ConsistentRead=True)
+        return found["Item"]["code"]["S"] if "Item" in found else None
+
+    @cached_property
+    def _mailbox(self) -> Mailbox | None:
+        return None if self.access.endpoint_url is None else Mailbox(self.access.endpoint_url)
 
     def _secret(self, arn: str) -> dict[str, Any]:
         found = self.session.client(

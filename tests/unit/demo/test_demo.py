@@ -1,4 +1,5 @@
 import io
+import os
 import shlex
 import stat
 import time
@@ -13,9 +14,20 @@ from rich.console import Console
 
 from demo import __main__ as command
 from demo import handover
-from demo.journey import NotRefused, Step, StepFailed, Story, Told, begin, eventually, expect, refusal_of
+from demo.journey import (
+    NotRefused,
+    Step,
+    StepFailed,
+    Story,
+    Told,
+    begin,
+    eventually,
+    expect,
+    make_customer,
+    refusal_of,
+)
 from demo.manifest import HEADER, MISTAKES, make_manifest
-from demo.stage import Access, NoStack, Stage, read_access
+from demo.stage import Access, NoStack, Stage, point_aws_tools_at, read_access
 from demo.timeline import Timeline
 from deploy.target import stay_off_proxies
 from paygo_client import PaygoProblem, SessionDetails
@@ -154,6 +166,24 @@ def test_a_stack_that_was_not_deployed_is_told(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(SystemExit) as ended:
         command.main(branch="", deploy=False)
     assert ended.value.code == 1
+
+
+def test_aws_tools_of_this_process_find_the_embedded_cloud_and_else_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+
+    point_aws_tools_at(access().model_copy(update={"endpoint_url": None}))
+    assert "AWS_ENDPOINT_URL" not in os.environ
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://elsewhere.example.org")
+    point_aws_tools_at(access())
+    assert os.environ["AWS_ENDPOINT_URL"] == ACCESS["endpoint_url"]
+
+
+def test_two_customers_of_the_bank_are_two_people() -> None:
+    first, second = make_customer(), make_customer()
+
+    assert first.customer_number != second.customer_number
+    assert len(first.customer_number) == 12
+    assert first.one_time_code != "000000"
 
 
 def test_what_goes_to_this_machine_goes_by_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
