@@ -40,8 +40,26 @@ SETTINGS = {
     "BUREAU_URL": "https://bureau.example.org/identity-bureau",
     "USER_POOL_ID": "us-east-1_example",
     "USER_POOL_CLIENT_ID": "example",
+    "SESSIONS_PER_ADDRESS": "1000",
+    "TOKEN_KEYS": json.dumps(["arn:aws:kms:us-east-1:123456789012:key/00000000-0000-4000-8000-000000000001"]),
+    "SCOPES": json.dumps(
+        {
+            "anonymous": ["registrations:read", "registrations:write", "sessions:read", "sessions:write"],
+            "household": ["devices:read", "devices:write", "sessions:read", "sessions:write"],
+        }
+    ),
     "IDENTITY_POOL_ID": "us-east-1:00000000-0000-4000-8000-000000000000",
     "DEVELOPER_PROVIDER": "paygo",
+    "SCOPE_ROUTES": json.dumps(
+        {
+            "anonymous": {"sessions:write": ["DELETE/bearer/v1/sessions/current"]},
+            "household": {
+                "accounts:read": ["GET/bearer/v1/devices/*/credit"],
+                "devices:read": ["GET/bearer/v1/devices", "GET/bearer/v1/devices/*"],
+                "sessions:write": ["DELETE/bearer/v1/sessions/*", "DELETE/bearer/v1/sessions/current"],
+            },
+        }
+    ),
     "MAIL_SENDER": "no-reply@paygo.example.org",
     "CALLBACKS_QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/123456789012/{STACK}-callbacks",
     "MOCKS_BUCKET": f"{STACK}-mocks",
@@ -103,21 +121,24 @@ def _dynamodb() -> "DynamoDBClient":
     return boto3.client("dynamodb")
 
 
-def _create_table(name: str, *, sort_key: bool = False, outbox: bool = False) -> Table:
+OUTBOX = ("unpublished", "unpublished_since")
+
+
+def _create_table(name: str, *, sort_key: bool = False, index: tuple[str, str] | None = None) -> Table:
     client = _dynamodb()
     keys = {"pk": "HASH"} | ({"sk": "RANGE"} if sort_key else {})
-    index = {"unpublished": "HASH", "unpublished_since": "RANGE"} if outbox else {}
+    index_keys = {index[0]: "HASH", index[1]: "RANGE"} if index else {}
     request: dict[str, Any] = {
         "TableName": name,
         "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": _key_schema(keys),
-        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys | index],
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys | index_keys],
     }
     if index:
         request["GlobalSecondaryIndexes"] = [
             {
-                "IndexName": "unpublished",
-                "KeySchema": _key_schema(index),
+                "IndexName": index[0],
+                "KeySchema": _key_schema(index_keys),
                 "Projection": {"ProjectionType": "KEYS_ONLY"},
             }
         ]
@@ -143,13 +164,13 @@ def log() -> Iterator[io.StringIO]:
 @pytest.fixture
 def table(aws: None) -> Table:
     """The service's own table."""
-    return _create_table(SETTINGS["TABLE"], sort_key=True, outbox=True)
+    return _create_table(SETTINGS["TABLE"], sort_key=True, index=OUTBOX)
 
 
 @pytest.fixture
 def sessions(aws: None) -> Table:
     """The sessions that identity writes and everybody reads."""
-    return _create_table(SETTINGS["SESSIONS_TABLE"])
+    return _create_table(SETTINGS["SESSIONS_TABLE"], index=("ending", "ends_at"))
 
 
 @pytest.fixture

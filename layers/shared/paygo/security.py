@@ -138,11 +138,14 @@ class Caller:
     ----------
     session_id
         None with IAM credentials, which name an identity only.
+    scopes
+        What the token is for; None with IAM credentials, which are for all that the session may do.
     """
 
     identity_id: str
     kind: Kind
     session_id: str | None = None
+    scopes: frozenset[str] | None = None
 
     @classmethod
     def of(cls, event: "APIGatewayProxyEvent") -> Self | None:
@@ -154,7 +157,8 @@ class Caller:
             return cls(signed.cognito_identity_id, kind) if kind else None
         told = event.request_context.authorizer
         if told.get("identity_id"):
-            return cls(told["identity_id"], Kind(told["kind"]), told["session_id"])
+            scopes = frozenset(told["scope"].split())
+            return cls(told["identity_id"], Kind(told["kind"]), told["session_id"], scopes)
         return None
 
 

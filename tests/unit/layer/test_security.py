@@ -139,6 +139,13 @@ def test_a_token_opens_the_session_that_it_names_and_no_other_of_the_identity(
             callers.session(event, NOW, BEFORE_ESCALATION)
 
 
+def test_a_token_says_what_it_is_for_and_a_signature_is_for_all(request_by: Request) -> None:
+    caller = Caller.of(request_by())
+
+    assert caller is not None
+    assert caller.scopes == (None if caller.session_id is None else {"devices:read"})
+
+
 @pytest.mark.parametrize("allowed", [BEFORE_ESCALATION, ESCALATED, frozenset(SessionState)])
 @pytest.mark.parametrize("kind", sorted(Kind))
 @pytest.mark.parametrize("fetching", [True, False])
