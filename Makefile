@@ -20,11 +20,12 @@ WORKERS ?= 2
 
 # What deploy and destroy are told; a branch name may hold anything, so it travels in the environment.
 export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS
+export SECRET STEP
 
 # What the deploy of a stack that only tests use shortens its delays to.
 SOAK_DELAY_SCALE := 0.0167
 
-.PHONY: help demo test faults soak unit lint build deploy destroy status unlock dead-letters start stop bench docs clean
+.PHONY: help demo test faults soak unit lint build deploy destroy status unlock dead-letters audit rotate start stop bench docs clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +53,14 @@ unlock: ## BRANCH=x [PROFILE=p]: free a stack whose deploy died on another machi
 dead-letters: ## BRANCH=x [PROFILE=p] [DO="show <id>"|"redrive --service s --rate 5"|"discard <id> --reason '..'"|errors]: what got stuck
 	@./setup.sh python
 	@$(PYTHON) -m operate $(or $(DO),list)
+
+audit: ## BRANCH=x [PROFILE=p] [DO="--day 2026-11-21 --household <id> --act signed-in"]: who did what, when and from where
+	@./setup.sh python
+	@$(PYTHON) -m operate audit $(DO)
+
+rotate: ## BRANCH=x [PROFILE=p] SECRET=partners/<name> [STEP=next|finish]: change a secret without locking anybody out
+	@./setup.sh python
+	@$(PYTHON) -m operate rotate
 
 build: ## build the layer and the services' zips (TARGET=local|x86_64|arm64)
 	@./build.sh --target $(or $(TARGET),local)

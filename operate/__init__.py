@@ -1,1 +1,1 @@
-"""What an operator has at hand: dead letters and error reports of a stack, on the command line."""
+"""What an operator has at hand on the command line: dead letters, error reports, the audit and secrets of a stack."""

@@ -1,10 +1,12 @@
-"""`python -m operate`: what `make dead-letters` runs."""
+"""`python -m operate`: what `make dead-letters`, `make audit` and `make rotate` run."""
 
+import getpass
 import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -12,15 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from typer.exceptions import TyperException
 
 from deploy.errors import sentence
-from operate import pages
+from operate import pages, rotation
 from operate.access import find_stack
 from operate.answers import Answer, Moved
 from operate.errors import OperateError
-from operate.routes import Routes, Wanted
+from operate.routes import PAGE, Routes, Wanted
 from paygo_client.errors import ApiUnreachable, PaygoProblem, UnexpectedAnswer
 
 app = typer.Typer(
-    help="Look at a stack's dead letters and errors, and mend them.",
+    help="Look at a stack's dead letters, errors and audit, mend what got stuck, and change secrets.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -143,6 +145,44 @@ def errors(branch: Branch, profile: Profile = "", region: Region = "", as_json: 
         pages.list_reports(pages.console(), reports, datetime.now(UTC))
 
 
+@app.command()
+def audit(
+    branch: Branch,
+    profile: Profile = "",
+    region: Region = "",
+    day: Annotated[str, typer.Option(help="a day in UTC, as 2026-11-21; today unless a household is named")] = "",
+    household: Annotated[str, typer.Option(help="a household's id: all its days, or the one of --day")] = "",
+    act: Annotated[str, typer.Option(help="only this act, as signed-in; docs/audit.md lists them")] = "",
+    limit: Annotated[int, typer.Option(help="so many of the newest", min=1)] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List who did what, when and from where, newest first."""
+    named = {"day": day, "household_id": household, "act": act}
+    wanted = {name: value for name, value in named.items() if value}
+    events = list(islice(_routes(branch, profile, region).audit(wanted, min(limit, PAGE)), limit))
+    if as_json:
+        _print_json(events)
+    else:
+        pages.list_audit(pages.console(), events)
+
+
+@app.command()
+def rotate(
+    secret: Annotated[
+        str, typer.Argument(envvar="SECRET", help="as partners/mobile-money, outbound/crm, operations/webhook")
+    ],
+    branch: Branch,
+    step: Annotated[
+        str, typer.Argument(envvar="STEP", help="next, or finish what a signing key's next began")
+    ] = "next",
+    profile: Profile = "",
+    region: Region = "",
+) -> None:
+    """Change a secret without locking anybody out; its value is never shown."""
+    access = find_stack(branch, profile or None, region or None)
+    print(rotation.rotate(access.client("secretsmanager"), access.stack, secret, step, _ask))
+
+
 def main() -> int:
     """Run a command; whatever goes wrong is told in a sentence."""
     try:
@@ -157,6 +197,13 @@ def main() -> int:
     except (BotoCoreError, ClientError) as failure:
         return _fail(sentence(failure), 1)
     return 0
+
+
+def _ask(what: str) -> str:
+    """Read what nobody should see: from a person without showing it, else from what was piped in."""
+    if sys.stdin.isatty():
+        return getpass.getpass(f"{what}: ")
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def _routes(branch: str, profile: str, region: str) -> Routes:

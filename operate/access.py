@@ -37,6 +37,22 @@ class Access:
     api_url: str
     region: str
     keys: "Callable[[], Keys]"
+    endpoint_url: str | None = None
+
+    def client(self, service: str) -> Any:
+        """Return a client of an AWS service, where the stack is."""
+        import boto3
+
+        keys = self.keys()
+        make: Any = boto3.client  # its stubs know literal names only
+        return make(
+            service,
+            region_name=self.region,
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=keys.access_key,
+            aws_secret_access_key=keys.secret_key,
+            aws_session_token=keys.token,
+        )
 
 
 def find_stack(branch: str, profile: str | None, region: str | None) -> Access:
@@ -55,7 +71,7 @@ def find_stack(branch: str, profile: str | None, region: str | None) -> Access:
     if described and described.get("endpoint_url") and profile in {None, EMBEDDED_PROFILE}:
         stay_off_proxies()
         keys = _embedded_keys(home_folder() / "cloud" / "credentials")
-        return Access(stack, described["api_url"], described["region"], lambda: keys)
+        return Access(stack, described["api_url"], described["region"], lambda: keys, described["endpoint_url"])
     return _in_account(stack, described, profile, region)
 
 

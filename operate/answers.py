@@ -100,3 +100,26 @@ class ReportPage(Answer):
 
     items: tuple[Report, ...]
     next_cursor: str | None
+
+
+class Audited(Answer):
+    """Who did what, when and from where."""
+
+    event_id: str
+    act: str
+    at: AwareDatetime
+    session_id: str | None
+    household_id: str | None
+    identity_id: str | None
+    registration_id: str | None
+    source_ip: str | None
+    user_agent: str | None
+    correlation_id: str | None
+    detail: Mapping[str, str]
+
+
+class AuditPage(Answer):
+    """A page of audit events."""
+
+    items: tuple[Audited, ...]
+    next_cursor: str | None

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from operate.answers import Entry, Letter, LetterDetail, Report
+from operate.answers import Audited, Entry, Letter, LetterDetail, Report
 
 SHORT = 8
 """So much of a letter's id is shown in a list, and is enough to name it."""
@@ -94,6 +94,29 @@ def list_reports(out: Console, reports: Iterable[Report], now: datetime) -> None
         out.print(f"        log {plain(report.log_url)}", soft_wrap=True)
 
 
+def list_audit(out: Console, events: Iterable[Audited]) -> None:
+    """Show who did what, newest first."""
+    found = list(events)
+    if not found:
+        out.print("Nothing was done that is meant.")
+        return
+    table = _table("TIME", "ACT", "HOUSEHOLD", "SESSION", "FROM", "DETAIL")
+    for event in found:
+        detail = [f"{name}={value}" for name, value in event.detail.items()]
+        agent = [event.user_agent] if event.user_agent else []
+        table.add_row(
+            *_cells(
+                f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+                event.act,
+                event.household_id,
+                event.session_id or event.identity_id,
+                " ".join([event.source_ip or UNKNOWN, *agent]),
+                " ".join(detail),
+            )
+        )
+    out.print(table)
+
+
 def plain(text: str) -> str:
     """Return the text without what would steer a terminal: a message can hold anything."""
     return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)
@@ -143,7 +166,7 @@ def _line(out: Console, name: str, value: str) -> None:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in {"LETTER", "AGE", "DEAD FOR"})
+        table.add_column(column, overflow="fold", no_wrap=column in {"LETTER", "AGE", "DEAD FOR", "TIME", "ACT"})
     return table
 
 

@@ -8,14 +8,14 @@ from uuid import uuid4
 from requests_aws4auth import AWS4Auth  # type: ignore[import-untyped]
 
 from operate.access import Access
-from operate.answers import Letter, LetterDetail, LetterPage, Moved, Report, ReportPage
+from operate.answers import Audited, AuditPage, Letter, LetterDetail, LetterPage, Moved, Report, ReportPage
 from paygo_client.transport import Call, Proof, Query, Transport, read
 
 PAGE = 100
 SERVICE = "execute-api"
 
 type Wanted = Mapping[str, str]
-"""Which letters are meant: service, consumer, reason."""
+"""Which letters are meant: service, consumer, reason; or which audit events: day, household_id, act."""
 
 
 class Routes:
@@ -65,6 +65,17 @@ class Routes:
         cursor: str | None = None
         while True:
             page = read(ReportPage, self._get("/operations/error-reports", [("limit", str(PAGE))], cursor))
+            yield from page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def audit(self, wanted: Wanted, page_size: int = PAGE) -> Iterator[Audited]:
+        """Yield the audit events of a day, a household or both, newest first."""
+        cursor: str | None = None
+        while True:
+            query = [*wanted.items(), ("limit", str(page_size))]
+            page = read(AuditPage, self._get("/operations/audit-events", query, cursor))
             yield from page.items
             cursor = page.next_cursor
             if cursor is None:

@@ -50,10 +50,13 @@ OPERATOR_POLICY = {
             "Resource": f"arn:aws:execute-api:{REGION}:{ACCOUNT}:*/*/*/operations/*",
         },
         {
-            "Sid": "SayWhereAlarmsArePosted",
+            "Sid": "ChangeSecrets",
             "Effect": "Allow",
             "Action": "secretsmanager:PutSecretValue",
-            "Resource": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:paygo-*/operations/webhook-??????",
+            "Resource": [
+                f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:paygo-*/{name}-??????"
+                for name in ("operations/webhook", "outbound/*", "partners/*")
+            ],
         },
         {
             "Sid": "SayWhatPartnersAnswer",

@@ -1,0 +1,146 @@
+"""Changes a stack's secrets so that nobody is locked out meanwhile. No value is ever shown."""
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from botocore.exceptions import ClientError
+
+from operate.errors import OperateError
+
+STEPS = ("next", "finish")
+KNOWN_AFTER = "five minutes"
+"""What `paygo.secrets.REREAD_AFTER` says."""
+
+type Ask = Callable[[str], str]
+"""Asks for what nobody should see."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A secret as it is now, and which version that is."""
+
+    content: Mapping[str, Any]
+    version: str
+
+
+def rotate(client: Any, stack: str, name: str, step: str, ask: Ask) -> str:
+    """Do one step of changing a secret, and return what is to be done next.
+
+    Parameters
+    ----------
+    name
+        `partners/<name>`: a third party's signing key. `outbound/<name>`: our credential at a partner.
+        `operations/webhook`: where alarms are posted.
+
+    Raises
+    ------
+    OperateError
+        When there is no such secret or step, or somebody else is changing it.
+    """
+    if step not in STEPS:
+        message = f"A step is {' or '.join(STEPS)}, not {step}."
+        raise OperateError(message)
+    place, _, who = name.partition("/")
+    kinds: Mapping[str, Callable[[Held, str, str, Ask], tuple[Mapping[str, Any], str]]] = {
+        "partners": _signing_key,
+        "outbound": _credential,
+        "operations": _webhook,
+    }
+    if place not in kinds or not who:
+        message = (
+            f"{name or 'Nothing'} cannot be changed here: name partners/<name>, outbound/<name> or operations/webhook."
+        )
+        raise OperateError(message)
+    secret_id = f"{stack}/{name}"
+    held = _read(client, secret_id)
+    content, said = kinds[place](held, secret_id, step, ask)
+    _write(client, secret_id, held, content)
+    return said
+
+
+def _signing_key(held: Held, secret_id: str, step: str, _: Ask) -> tuple[Mapping[str, Any], str]:
+    keys = held.content["keys"]
+    if step == "finish":
+        if not keys.get("previous"):
+            message = f"{secret_id} has one signing key: no change of it is under way."
+            raise OperateError(message)
+        said = f"The old signing key of {secret_id} is gone; in {KNOWN_AFTER} no function takes it any more."
+        return {**held.content, "keys": {"current": keys["current"], "previous": ""}}, said
+    if keys.get("previous"):
+        message = (
+            f"{secret_id} has two signing keys: a change is under way. When the third party signs with the new one, "
+            "end it with STEP=finish."
+        )
+        raise OperateError(message)
+    said = (
+        f"{secret_id} has a new signing key, keys.current; the old one still works. In {KNOWN_AFTER} every function "
+        "knows the new one: then hand it over. When the third party signs with it: STEP=finish."
+    )
+    return {**held.content, "keys": {"current": secrets.token_urlsafe(36), "previous": keys["current"]}}, said
+
+
+def _credential(held: Held, secret_id: str, step: str, ask: Ask) -> tuple[Mapping[str, Any], str]:
+    _refuse_finish(secret_id, step)
+    credential = ask("The credential that the partner gave us").strip()
+    if not re.fullmatch(r"[\x21-\x7e]+", credential):
+        message = "A credential is one word of printable ASCII: it travels in a header."
+        raise OperateError(message)
+    said = (
+        f"{secret_id} holds the new credential; in {KNOWN_AFTER} every function shows it. Let the old one live so long."
+    )
+    return {**held.content, "credential": credential}, said
+
+
+def _webhook(held: Held, secret_id: str, step: str, ask: Ask) -> tuple[Mapping[str, Any], str]:
+    _refuse_finish(secret_id, step)
+    url = ask("The webhook's address (nothing for none)").strip()
+    if url and not re.fullmatch(r"https://\S+", url):
+        message = "A webhook's address begins with https://."
+        raise OperateError(message)
+    said = f"Alarms are {'posted to the new address' if url else 'not posted any more'} from now on."
+    return {**held.content, "url": url or None}, said
+
+
+def _refuse_finish(secret_id: str, step: str) -> None:
+    if step == "finish":
+        message = f"{secret_id} is changed in one step: there is nothing to finish."
+        raise OperateError(message)
+
+
+def _read(client: Any, secret_id: str) -> Held:
+    try:
+        found = client.get_secret_value(SecretId=secret_id)
+    except ClientError as error:
+        # An outbound secret has no value outside development until somebody writes it.
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        if "/outbound/" in secret_id and _is_there(client, secret_id):
+            return Held({}, "none")
+        message = f"There is no secret {secret_id}: check BRANCH and SECRET."
+        raise OperateError(message) from None
+    return Held(json.loads(found["SecretString"]), found["VersionId"])
+
+
+def _is_there(client: Any, secret_id: str) -> bool:
+    try:
+        client.describe_secret(SecretId=secret_id)
+    except ClientError:
+        return False
+    return True
+
+
+def _write(client: Any, secret_id: str, before: Held, content: Mapping[str, Any]) -> None:
+    # A version is written once, and this one follows from the one that was read: of two at once one is refused.
+    token = str(uuid5(NAMESPACE_URL, f"{secret_id}#{before.version}"))
+    try:
+        client.put_secret_value(SecretId=secret_id, SecretString=json.dumps(content), ClientRequestToken=token)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceExistsException":
+            raise
+        message = f"Somebody else has just changed {secret_id}: look who, and try again."
+        raise OperateError(message) from None
