@@ -3,12 +3,12 @@
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import requests
 
-type Mail = Mapping[str, Any]
+type Mail = dict[str, Any]
 
 PAUSE_SECONDS = 0.2
 """Between two readings: all mail comes at once, and the embedded cloud does nothing else meanwhile."""

@@ -27,12 +27,19 @@ type Alter = Callable[[requests.PreparedRequest], None]
 
 @dataclass(frozen=True)
 class Route:
-    """One operation of the contract, with the parameters and the body of its own examples."""
+    """One operation of the contract, with the parameters and the body of its own examples.
+
+    Attributes
+    ----------
+    sessions
+        Whose session opens it: `anonymous`, `household`, both or none.
+    """
 
     operation: str
     method: str
     path: str
     caller: str | None
+    sessions: frozenset[str] = frozenset()
     content_type: str | None = None
     body: bytes = b""
 
@@ -64,6 +71,7 @@ def _route(contract: dict[str, Any], path: str, method: str, operation: dict[str
         method=method.upper(),
         path=path,
         caller=next((name for need in operation["security"] for name in need), None),
+        sessions=frozenset(operation.get("x-paygo-callers", ())),
     )
     for content_type, content in operation.get("requestBody", {}).get("content", {}).items():
         example = next(iter(content["examples"].values()))["value"]

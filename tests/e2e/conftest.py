@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from demo.journey import STEPS, Story, Told, begin, make_household, open_household, provision_kit
-from demo.stage import Access, NoStack, Stage, read_access
+from demo.stage import Access, NoStack, Stage, point_aws_tools_at, read_access
 from deploy.stack import stack_name
 from deploy.target import stay_off_proxies
 from paygo_client import Session
@@ -61,6 +61,7 @@ def access() -> Access:
 
 @pytest.fixture(scope="session")
 def stage(access: Access) -> Stage:
+    point_aws_tools_at(access)
     return Stage(access, os.environ.get("PROFILE") or None)
 
 

@@ -53,10 +53,14 @@ class World:
     def household(self) -> SessionDetails:
         return self.story.app.details
 
+    def opens(self, operation: str) -> SessionDetails:
+        """Return a session that may call an operation."""
+        return self.anonymous if "anonymous" in routes()[operation].sessions else self.household
 
-BEFORE_ESCALATION = ("readSession", "escalateSession", "register", "readRegistration")
-OF_A_SESSION = tuple(name for name, route in routes().items() if route.caller == "session")
-OF_A_HOUSEHOLD = tuple(name for name in OF_A_SESSION if name not in BEFORE_ESCALATION)
+
+OF_A_SESSION = tuple(name for name, route in routes().items() if route.sessions)
+OF_A_HOUSEHOLD = tuple(name for name in OF_A_SESSION if routes()[name].sessions == {"household"})
+BEFORE_ESCALATION = tuple(name for name in OF_A_SESSION if routes()[name].sessions == {"anonymous"})
 OF_A_PARTNER = tuple(name for name, route in routes().items() if route.path.startswith("/partners/"))
 
 

@@ -70,7 +70,7 @@ def test_an_anonymous_session_uses_nothing_else_at_aws(world: World, service: st
     check_anonymous_cannot_use_aws(world, service)
 
 
-@pytest.mark.parametrize("operation", [name for name in BEFORE_ESCALATION if name != "readSession"])
+@pytest.mark.parametrize("operation", BEFORE_ESCALATION)
 def test_an_authenticated_session_does_not_register_again(world: World, operation: str) -> None:
     refused(send_signed(world.stage, routes()[operation], world.household), operation, kinds=AT_THE_GATE)
 
@@ -85,27 +85,21 @@ def test_the_credentials_from_before_escalation_open_nothing(world: World, opera
 @pytest.mark.parametrize("alteration", ALTERATIONS)
 @pytest.mark.parametrize("operation", OF_A_SESSION)
 def test_what_is_not_signed_as_it_arrives_is_refused(world: World, operation: str, alteration: str) -> None:
-    session = world.anonymous if operation in BEFORE_ESCALATION else world.household
-
-    answer = send_signed(world.stage, routes()[operation], session, alter=ALTERATIONS[alteration])
+    answer = send_signed(world.stage, routes()[operation], world.opens(operation), alter=ALTERATIONS[alteration])
 
     assert refused(answer, f"{operation} with {alteration}").status in {403, 404}
 
 
 @pytest.mark.parametrize("operation", [name for name in OF_A_SESSION if routes()[name].body])
 def test_an_altered_body_is_refused(world: World, operation: str) -> None:
-    session = world.anonymous if operation in BEFORE_ESCALATION else world.household
-
-    answer = send_signed(world.stage, routes()[operation], session, alter=altered_body)
+    answer = send_signed(world.stage, routes()[operation], world.opens(operation), alter=altered_body)
 
     refused(answer, f"{operation} with an altered body", kinds=AT_THE_GATE)
 
 
 @pytest.mark.parametrize("operation", OF_A_SESSION)
 def test_an_old_signature_is_refused(world: World, operation: str) -> None:
-    session = world.anonymous if operation in BEFORE_ESCALATION else world.household
-
-    answer = send_signed(world.stage, routes()[operation], session, at=datetime.now(UTC) - TOO_OLD)
+    answer = send_signed(world.stage, routes()[operation], world.opens(operation), at=datetime.now(UTC) - TOO_OLD)
 
     refused(answer, f"{operation} with an old signature", kinds=AT_THE_GATE)
 
