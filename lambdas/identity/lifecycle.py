@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from identity.refresh_tokens import RefreshToken
-from paygo.security import Session, SessionState
+from paygo.security import ESCALATED, Session, SessionState
 
 SESSION_MOVES: Mapping[SessionState, frozenset[SessionState]] = {
-    SessionState.ANONYMOUS: frozenset({SessionState.REGISTERING, SessionState.REVOKED}),
+    # Who registers is approved later; who signs in is approved already.
+    SessionState.ANONYMOUS: frozenset({SessionState.REGISTERING, SessionState.APPROVED, SessionState.REVOKED}),
     # A rejected household may try again with the same session.
     SessionState.REGISTERING: frozenset({SessionState.APPROVED, SessionState.ANONYMOUS, SessionState.REVOKED}),
     SessionState.APPROVED: frozenset({SessionState.AUTHENTICATED, SessionState.REVOKED}),
@@ -22,6 +23,15 @@ ANONYMOUS_FOR = timedelta(hours=24)
 AUTHENTICATED_FOR = timedelta(days=30)
 """From the last refresh: a household pays about once a month and should not have to sign in anew for each payment."""
 
+FETCHABLE_FOR = timedelta(minutes=5)
+"""For how long the answer of an escalation can be asked for again: it may have been lost."""
+
+CREDENTIALS_FOR = timedelta(hours=1)
+"""How long Cognito's credentials live: for as long as one may still be shown, the identity and its row are kept."""
+
+FAMILIES_KEPT = 20
+"""More than anybody needs who fetches again because an answer was lost, and few enough for an item."""
+
 
 class StoredSession(Session):
     """A session with what is stored of its refresh tokens.
@@ -29,52 +39,81 @@ class StoredSession(Session):
     Parameters
     ----------
     refresh_hashes
-        The tokens that work now, the newest last. There are two after escalation, until one of them is used.
+        The token that works, last. Before it, after an escalation, the one from before, which works until the new
+        credentials are used.
     refresh_families
-        The families of all tokens that the session ever had.
+        The families of the tokens that the session had.
     """
 
     refresh_hashes: tuple[str, ...]
     refresh_families: tuple[str, ...]
 
     @classmethod
-    def opened(cls, session_id: str, token: RefreshToken, now: datetime) -> Self:
+    def opened(cls, session_id: str, token: RefreshToken, now: datetime, user_agent: str | None = None) -> Self:
         """Return a new anonymous session."""
         return cls(
             identity_id=token.identity_id,
             session_id=session_id,
             state=SessionState.ANONYMOUS,
+            opened_at=now,
             ends_at=now + ANONYMOUS_FOR,
+            user_agent=user_agent,
             refresh_hashes=(token.hash,),
             refresh_families=(token.family_hash,),
         )
 
-    def is_over(self, now: datetime) -> bool:
-        """Tell whether nothing revives the session."""
-        return self.state is SessionState.REVOKED or self.ends_at <= now
-
     def accepts(self, token: RefreshToken) -> bool:
-        """Tell whether the token works now."""
-        return token.hash in self.refresh_hashes
+        """Tell whether the token is the one that works."""
+        return token.hash == self.refresh_hashes[-1]
+
+    def was_escalated_with(self, token: RefreshToken) -> bool:
+        """Tell whether the token is the one that worked when the session was escalated."""
+        return token.hash in self.refresh_hashes[:-1]
 
     def knows(self, token: RefreshToken) -> bool:
         """Tell whether the token is or was the session's."""
         return token.family_hash in self.refresh_families
 
+    def is_fetchable(self, now: datetime) -> bool:
+        """Tell whether the new credentials may be fetched again if they were not used yet."""
+        return self.state in ESCALATED and self.fetchable_until is not None and now < self.fetchable_until
+
     def refreshed(self, token: RefreshToken, now: datetime) -> Self:
         """Return the session with `token` as the only one that works; a household's lasts while it is used."""
-        ends_at = now + AUTHENTICATED_FOR if self.state is SessionState.AUTHENTICATED else self.ends_at
-        return self.model_copy(update={"refresh_hashes": (token.hash,), "ends_at": ends_at})
-
-    def offered(self, token: RefreshToken) -> Self:
-        """Return the session with `token` as one more that works."""
+        ends_at = now + AUTHENTICATED_FOR if self.state in ESCALATED else self.ends_at
         return self.model_copy(
+            update={"refresh_hashes": (token.hash,), "fetchable_until": None, "ends_at": ends_at},
+        )
+
+    def signed_in(self, household_id: str) -> Self:
+        """Return the session as one that may become the household's."""
+        return self.model_copy(update={"state": SessionState.APPROVED, "household_id": household_id})
+
+    def escalated(self, token: RefreshToken, now: datetime) -> Self:
+        """Return the session as its household's, with `token` beside the one that works."""
+        return self._offering(token).model_copy(
             update={
-                "refresh_hashes": (*self.refresh_hashes, token.hash),
-                "refresh_families": (*self.refresh_families, token.family_hash),
+                "state": SessionState.AUTHENTICATED,
+                "ends_at": now + AUTHENTICATED_FOR,
+                "fetchable_until": now + FETCHABLE_FOR,
             }
         )
 
-    def escalated(self, now: datetime) -> Self:
-        """Return the session as its household's."""
-        return self.model_copy(update={"state": SessionState.AUTHENTICATED, "ends_at": now + AUTHENTICATED_FOR})
+    def fetched_again(self, token: RefreshToken) -> Self:
+        """Return the session with `token` instead of the one whose answer was lost."""
+        return self.model_copy(update={"refresh_hashes": self.refresh_hashes[:-1]})._offering(token)
+
+    def revoked(self, now: datetime) -> Self:
+        """Return the session as one that is over since now."""
+        return self.model_copy(
+            update={"state": SessionState.REVOKED, "ends_at": min(self.ends_at, now), "fetchable_until": None}
+        )
+
+    def _offering(self, token: RefreshToken) -> Self:
+        first, *others = (*self.refresh_families, token.family_hash)
+        return self.model_copy(
+            update={
+                "refresh_hashes": (*self.refresh_hashes, token.hash),
+                "refresh_families": (first, *others[-FAMILIES_KEPT:]),
+            }
+        )

@@ -1,6 +1,6 @@
 """How a session's credentials are made: Cognito's enhanced flow.
 
-The one module that knows; another way of making credentials replaces it behind `CredentialMaker`.
+The one module that knows; another way of making credentials replaces it behind `CredentialMaker` and `Identities`.
 See https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flow.html.
 """
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from identity.usecases.sessions import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mypy_boto3_cognito_identity import CognitoIdentityClient
 
@@ -44,6 +44,11 @@ class CognitoCredentials:
             Logins={self._developer_provider: session_id},
         )["Token"]
         return self._credentials(identity_id, {COGNITO: token})
+
+    def delete(self, identity_ids: "Sequence[str]") -> frozenset[str]:
+        """Delete the identities, and return those that could not be deleted."""
+        answer = self._client.delete_identities(IdentityIdsToDelete=list(identity_ids))
+        return frozenset(each["IdentityId"] for each in answer.get("UnprocessedIdentityIds", []))
 
     def _credentials(self, identity_id: str, logins: "Mapping[str, str]") -> Credentials:
         made = self._client.get_credentials_for_identity(IdentityId=identity_id, Logins=logins)["Credentials"]

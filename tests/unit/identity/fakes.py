@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -14,6 +15,8 @@ class FakeCredentials:
 
     def __init__(self) -> None:
         self.linked: dict[str, str] = {}
+        self.deleted: list[str] = []
+        self.undeletable: frozenset[str] = frozenset()
 
     def new_identity(self) -> str:
         return f"us-east-1:{uuid4()}"
@@ -27,6 +30,11 @@ class FakeCredentials:
         assert self.linked.setdefault(identity_id, session_id) == session_id
         return self._credentials("authenticated")
 
+    def delete(self, identity_ids: Sequence[str]) -> frozenset[str]:
+        assert 0 < len(identity_ids) <= 60
+        self.deleted += [each for each in identity_ids if each not in self.undeletable]
+        return self.undeletable & set(identity_ids)
+
     def _credentials(self, kind: str) -> Credentials:
         return Credentials(kind, "secret", "token", datetime.now(UTC) + timedelta(hours=1))
 
@@ -36,6 +44,7 @@ class FakeUsers:
 
     def __init__(self) -> None:
         self.passwords: dict[str, str] = {}
+        self.admitted: set[str] = set()
 
     def keep(self, username: str, email: str, password: str) -> None:
         if ".@" in email:
@@ -43,6 +52,10 @@ class FakeUsers:
         if not any(character.isdigit() for character in password):
             raise WeakPassword
         self.passwords[username] = password
+
+    def admit(self, username: str) -> None:
+        assert username in self.passwords
+        self.admitted.add(username)
 
     def remove(self, username: str) -> None:
         self.passwords.pop(username, None)

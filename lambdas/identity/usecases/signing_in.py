@@ -1,0 +1,146 @@
+"""Signing in again: an anonymous session becomes that of a household which is registered already.
+
+The household is written into the session first, as an approval does, and the session is escalated then. What a crash
+leaves in between is an approved session, which is escalated when its caller asks for the credentials; a lost answer is
+asked for in the same way. Every refusal is the same, so that nobody learns from it whether somebody has an account.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID, uuid5
+
+from identity.model import BankCustomer, BankCustomerRefused, IdentityRefusal, Overtaken, RegistrationUnderWay
+from identity.usecases.causes import Cause
+from identity.usecases.sessions import Makers, Opened, SessionRefused, Sessions, audit, escalate
+from paygo.audit import Act
+from paygo.security import Session, SessionState
+
+
+class SignInRefused(IdentityRefusal):
+    """Nothing shows that the caller is a household."""
+
+
+class SessionApproved(IdentityRefusal):
+    """The session is a household's already, and its credentials have still to be fetched."""
+
+
+class IdTokenRefused(Exception):
+    """An ID token is not the user pool's for this app, or not any more."""
+
+
+class IdTokens(Protocol):
+    """Who verifies the user pool's ID tokens."""
+
+    def username(self, id_token: str, now: datetime) -> str:
+        """Return the user's name.
+
+        Raises
+        ------
+        IdTokenRefused
+            When the token is not the pool's for this app, or not any more.
+        """
+
+
+class Bank(Protocol):
+    """A partner that vouches for its own customers."""
+
+    def verify(self, customer_number: str, one_time_code: str, intent: str) -> BankCustomer:
+        """Return the customer; the same intent again is the same question; raise `BankCustomerRefused` for none."""
+
+
+class Households(Protocol):
+    """Who is registered."""
+
+    def is_household(self, household_id: str) -> bool:
+        """Tell whether there is such a household."""
+
+    def customer(self, partner: str, customer_id: str) -> str | None:
+        """Return the household that the partner's customer is."""
+
+
+def by_id_token(id_tokens: IdTokens, households: Households, id_token: str, now: datetime) -> str:
+    """Return the household whose user the token names: users are named by household."""
+    try:
+        household_id = id_tokens.username(id_token, now)
+    except IdTokenRefused as error:
+        raise SignInRefused from error
+    # An account without its household is one whose registration is not approved.
+    if not households.is_household(household_id):
+        raise SignInRefused
+    return household_id
+
+
+def by_partner(
+    bank: Bank,
+    households: Households,
+    session: Session,
+    *,
+    partner: str,
+    customer_number: str,
+    one_time_code: str,
+) -> str:
+    """Return the household that is the customer for whom the partner vouches."""
+    # The same code in the same session is the same question, whose first answer may have been lost.
+    intent = str(uuid5(UUID(session.session_id), f"{partner}/{customer_number}/{one_time_code}"))
+    try:
+        customer = bank.verify(customer_number, one_time_code, intent)
+    except BankCustomerRefused as error:
+        raise SignInRefused from error
+    household_id = households.customer(partner, customer.customer_id)
+    if household_id is None:
+        raise SignInRefused
+    return household_id
+
+
+def sign_in(
+    sessions: Sessions,
+    makers: Makers,
+    session: Session,
+    prove: Callable[[], str],
+    *,
+    kind: str,
+    cause: Cause,
+    now: datetime,
+) -> Opened:
+    """Make the session the household's that `prove` returns, and escalate it.
+
+    Raises
+    ------
+    SignInRefused
+        When it raises so.
+    RegistrationUnderWay, SessionApproved, SessionRefused
+        When the session is not anonymous.
+    SessionChanged
+        When another request escalated it in the same moment.
+    """
+    _check_anonymous(session, now)
+    try:
+        household_id = prove()
+    except SignInRefused:
+        sessions.note(audit(Act.SIGN_IN_REFUSED, cause, now, session, kind=kind))
+        raise
+    _take(sessions, session.identity_id, household_id, kind, cause=cause, now=now)
+    return escalate(sessions, makers, session.identity_id, cause=cause, now=now)
+
+
+def _take(sessions: Sessions, identity_id: str, household_id: str, kind: str, *, cause: Cause, now: datetime) -> None:
+    before = sessions.find(identity_id)
+    if before is None:
+        raise SessionRefused
+    _check_anonymous(before, now)
+    after = before.signed_in(household_id)
+    try:
+        sessions.replace(before, after, audit(Act.SIGNED_IN, cause, now, after, kind=kind))
+    except Overtaken:
+        # It was refreshed, or it is another's by now.
+        _take(sessions, identity_id, household_id, kind, cause=cause, now=now)
+
+
+def _check_anonymous(session: Session, now: datetime) -> None:
+    if session.is_over(now) or session.state is SessionState.AUTHENTICATED:
+        raise SessionRefused
+    if session.state is SessionState.REGISTERING:
+        raise RegistrationUnderWay
+    if session.state is SessionState.APPROVED:
+        raise SessionApproved
