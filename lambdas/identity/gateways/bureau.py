@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from identity.model import Applicant
+from identity.model import Applicant, Outcome
 from paygo.partners import PartnerClient
 
 
@@ -32,9 +32,15 @@ class HttpBureau:
                 "reference": registration_id,
                 "given_name": applicant.given_name,
                 "family_name": applicant.family_name,
+                "date_of_birth": applicant.date_of_birth.isoformat(),
                 "phone": applicant.phone,
                 "callback_url": self._callback_url,
             },
             idempotency_key=intent,
         )
         answer.read(HTTPStatus.ACCEPTED, Check)
+
+    def outcome(self, registration_id: str) -> Outcome | None:
+        """Return what the bureau found, if it has found it by now."""
+        state = self._client.request("GET", f"/checks/{registration_id}").read(HTTPStatus.OK, Check).state
+        return None if state == "pending" else Outcome(state)

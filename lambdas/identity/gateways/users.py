@@ -40,6 +40,14 @@ class UserPool:
                 raise
             raise UnusableEmail from error
 
+    def admit(self, username: str) -> None:
+        """Let the user sign in by the e-mail address, which is its alias from then on."""
+        self._client.admin_update_user_attributes(
+            UserPoolId=self._pool_id,
+            Username=username,
+            UserAttributes=[{"Name": "email_verified", "Value": "true"}],
+        )
+
     def remove(self, username: str) -> None:
         """Delete the user, if it is there."""
         with suppress(self._client.exceptions.UserNotFoundException):

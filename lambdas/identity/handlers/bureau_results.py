@@ -8,11 +8,11 @@ from aws_lambda_powertools.event_handler import Response
 from identity import composition
 from identity.problems import as_problems
 from identity.usecases.causes import Cause
-from identity.usecases.registrations import decide
+from identity.usecases.checking import decide
 from identity.wire import CheckResultBody
 from paygo.composition import nonces, source
 from paygo.config import setting
-from paygo.http import answer, api, entry_point, parse
+from paygo.http import answer, api, entry_point, origin, parse
 from paygo.security import partner_keys, verify_partner
 
 REGISTRATIONS = composition.registrations()
@@ -32,11 +32,9 @@ def receive() -> Response[str]:
     with as_problems():
         decide(
             REGISTRATIONS,
-            # Made where it is used, so that a cold start waits for one client less.
-            composition.users(),
             str(body.reference),
             body.outcome,
-            cause=Cause(SOURCE, event.request_context.request_id or "unknown"),
+            cause=Cause(SOURCE, event.request_context.request_id or "unknown", origin(event)),
             now=now,
         )
     return answer(HTTPStatus.NO_CONTENT)

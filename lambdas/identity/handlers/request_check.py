@@ -1,18 +1,30 @@
-"""Consumes identity.registration-submitted.v1."""
+"""Consumes `identity.registration-submitted.v1`: bureau or bank is asked who somebody is."""
+
+from datetime import UTC, datetime
 
 from identity import composition
-from identity.usecases.registrations import request_check
+from identity.usecases.causes import Cause
+from identity.usecases.checking import request_check
+from paygo.composition import source
 from paygo.consumer import consumer
 from paygo.events import Event, RegistrationSubmitted
 from paygo.partners import LONGEST_CALL
 
 REGISTRATIONS = composition.registrations()
-BUREAU = composition.bureau()
+SOURCE = source()
 
 
 def check(event: Event[RegistrationSubmitted]) -> None:
-    """Ask the bureau about the registration."""
-    request_check(REGISTRATIONS, BUREAU, event.data.registration_id, intent=event.id)
+    """Have the registration checked."""
+    request_check(
+        REGISTRATIONS,
+        composition.bureau,
+        composition.bank,
+        event.data.registration_id,
+        intent=event.id,
+        cause=Cause(SOURCE, event.correlationid),
+        now=datetime.now(UTC),
+    )
 
 
 handler = consumer(RegistrationSubmitted, check, spare=LONGEST_CALL)

@@ -1,78 +1,44 @@
-"""Registering a household: its account, the question to the identity bureau, and the bureau's answer.
+"""Registering a household: its beginning, its end when nobody decides it, and the account that goes with it.
 
-An e-mail address that has a household already is found out when the household would be made, after the bureau's check.
-Until then every step is the same as for a new address, so the caller learns no more than that the registration was
-rejected. The address is claimed by an item of its own in the transaction that makes the household: two registrations
-with one address cannot both be approved, and one that never finishes blocks nobody. The user pool does not decide it,
-because an address that is not verified is no alias there and may stand with several users.
+An own household's account in the user pool is made first, under the household's id, which is derived from the session
+and the caller's key: without its row it is an account that opens nothing, and a retry finds it again. Its address is no
+name to sign in with before the household is approved; an account whose registration came to nothing is removed. Both
+follow the registration's last move, so that no request waits for the user pool and a crash leaves nothing behind.
+
+An address, or a bank's customer, that has a household already is found out when the household would be made. Until then
+every step is the same as for a new one, so the caller learns no more than that the registration was rejected. Both are
+claimed by an item of their own in the transaction that makes the household: of two registrations only one is approved,
+and one that never finishes blocks nobody.
 """
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
 
 from identity.model import (
-    DECIDED,
+    UNDECIDED_FOR,
     Applicant,
-    ContradictingAnswer,
-    EmailTaken,
-    Outcome,
+    Code,
     Overtaken,
+    Proof,
     Registration,
+    RegistrationKind,
     RegistrationState,
     RegistrationUnderWay,
+    TooYoung,
+    Undecided,
     UnknownRegistration,
+    first_state,
+    is_of_age,
     registration_ids,
 )
 from identity.usecases.causes import Cause
-from paygo.events import Event, HouseholdRegistered, RegistrationSubmitted
+from identity.usecases.moves import code_wanted, events_of, submission
+from identity.usecases.ports import Registrations, Users
+from paygo.config import scaled
 from paygo.security import Session, SessionState
 
 
-class Registrations(Protocol):
-    """Where registrations and households are kept, with the sessions they move and the events they cause."""
-
-    def find(self, registration_id: str) -> Registration | None:
-        """Return the registration."""
-
-    def submit(self, registration: Registration, event: Event[RegistrationSubmitted]) -> None:
-        """Write a new registration; raise `Overtaken` when its session is no longer anonymous."""
-
-    def mark_checking(self, registration_id: str) -> None:
-        """Note that the bureau took the question; raise `Overtaken` when it has answered already."""
-
-    def approve(self, registration: Registration, event: Event[HouseholdRegistered], now: datetime) -> None:
-        """Make the household; raise `EmailTaken`, or `Overtaken` when registration or session moved meanwhile."""
-
-    def reject(self, registration: Registration, outcome: Outcome) -> None:
-        """Refuse the household and let its session try again; raise `Overtaken` when one of them moved meanwhile."""
-
-
-class Users(Protocol):
-    """The user pool."""
-
-    def keep(self, username: str, email: str, password: str) -> None:
-        """Make the user or, after a crash, finish making it.
-
-        Raises
-        ------
-        WeakPassword
-            When the pool's policy refuses the password.
-        UnusableEmail
-            When the pool does not take the address for one.
-        """
-
-    def remove(self, username: str) -> None:
-        """Delete the user, if it is there."""
-
-
-class Bureau(Protocol):
-    """The third party that checks identities."""
-
-    def ask(self, registration_id: str, applicant: Applicant, intent: str) -> None:
-        """Ask it to check the applicant and to answer later; the same intent again is the same check."""
-
-
-def submit(
+def register(
     registrations: Registrations,
     users: Users,
     session: Session,
@@ -83,44 +49,83 @@ def submit(
     cause: Cause,
     now: datetime,
 ) -> Registration:
-    """Take the session's registration; the same intent again returns what the first made.
+    """Take the session's registration as an own household; the same intent again returns what the first made.
+
+    Raises
+    ------
+    TooYoung
+        When the applicant is no adult.
+    RegistrationUnderWay
+        When the session has another registration that is not rejected or expired.
+    WeakPassword, UnusableEmail
+        When the user pool refuses the password or the address.
+    """
+    if not is_of_age(applicant.date_of_birth, now.date()):
+        raise TooYoung
+    begun = _begun(session, RegistrationKind.OWN, intent, now).model_copy(update={"applicant": applicant})
+    known = _known(registrations, begun, session)
+    if known:
+        return known
+    users.keep(begun.household_id, applicant.email, password)
+    code = Code.drawn(begun.registration_id, 1, now)
+    wanted = code_wanted(code, cause, now)
+    try:
+        registrations.add(begun, code, events_of(begun, None, cause, now, wanted))
+    except Overtaken as error:
+        raise RegistrationUnderWay from error
+    return begun
+
+
+def register_customer(
+    registrations: Registrations,
+    session: Session,
+    partner: str,
+    proof: Proof,
+    *,
+    intent: str,
+    cause: Cause,
+    now: datetime,
+) -> Registration:
+    """Take the session's registration as a partner's customer; the same intent again returns what the first made.
 
     Raises
     ------
     RegistrationUnderWay
-        When the session has another registration that is not rejected.
-    WeakPassword, UnusableEmail
-        When the user pool refuses the password or the address.
+        When the session has another registration that is not rejected or expired.
     """
-    registration_id, household_id = registration_ids(session.session_id, intent)
-    known = registrations.find(registration_id)
+    begun = _begun(session, RegistrationKind.PARTNER, intent, now).model_copy(
+        update={"partner": partner, "proof": proof}
+    )
+    known = _known(registrations, begun, session)
     if known:
         return known
-    if session.state is not SessionState.ANONYMOUS:
-        raise RegistrationUnderWay
-    # The user comes first: without its row it is an account that opens nothing, and a retry finds it again.
-    users.keep(household_id, applicant.email, password)
-    registration = Registration(
+    submitted = submission(begun, cause, now)
+    try:
+        registrations.add(begun, None, events_of(begun, None, cause, now, submitted))
+    except Overtaken as error:
+        raise RegistrationUnderWay from error
+    return begun
+
+
+def _begun(session: Session, kind: RegistrationKind, intent: str, now: datetime) -> Registration:
+    registration_id, household_id = registration_ids(session.session_id, intent)
+    return Registration(
         registration_id=registration_id,
         household_id=household_id,
         session_id=session.session_id,
         identity_id=session.identity_id,
-        applicant=applicant,
-        state=RegistrationState.SUBMITTED,
+        kind=kind,
+        state=first_state(kind),
         submitted_at=now,
+        undecided_until=now + scaled(UNDECIDED_FOR),
     )
-    event = Event.about(
-        registration_id,
-        RegistrationSubmitted(registration_id=registration_id),
-        source=cause.source,
-        time=now,
-        correlation_id=cause.correlation_id,
-    )
-    try:
-        registrations.submit(registration, event)
-    except Overtaken as error:
-        raise RegistrationUnderWay from error
-    return registration
+
+
+def _known(registrations: Registrations, begun: Registration, session: Session) -> Registration | None:
+    known = registrations.find(begun.registration_id)
+    if known is None and session.state is not SessionState.ANONYMOUS:
+        raise RegistrationUnderWay
+    return known
 
 
 def read(registrations: Registrations, registration_id: str, session: Session) -> Registration:
@@ -131,79 +136,33 @@ def read(registrations: Registrations, registration_id: str, session: Session) -
     return registration
 
 
-def request_check(registrations: Registrations, bureau: Bureau, registration_id: str, intent: str) -> None:
-    """Ask the bureau about a submitted registration; one that went further is left alone.
-
-    Asked twice, the bureau knows the intent and the reference; answered twice, so do we.
-    """
-    registration = registrations.find(registration_id)
-    if registration is None:
-        raise UnknownRegistration
-    if registration.state is not RegistrationState.SUBMITTED:
-        return
-    bureau.ask(registration_id, registration.applicant, intent)
-    try:
-        registrations.mark_checking(registration_id)
-    except Overtaken:
-        return  # The answer was faster, and says more.
-
-
-def decide(
-    registrations: Registrations,
-    users: Users,
-    registration_id: str,
-    outcome: Outcome,
-    *,
-    cause: Cause,
-    now: datetime,
-) -> None:
-    """Take the bureau's answer; the same answer again changes nothing.
+def expire(registrations: Registrations, registration_id: str, *, cause: Cause, now: datetime) -> None:
+    """End a registration that nobody has decided in time.
 
     Raises
     ------
-    UnknownRegistration
-        When the bureau was never asked about it.
-    ContradictingAnswer
-        When it answered differently before.
+    Undecided
+        When it has time left.
     """
     registration = registrations.find(registration_id)
-    if registration is None:
-        raise UnknownRegistration
-    state = registration.state
-    if state not in DECIDED:
-        try:
-            state = _settle(registrations, registration, outcome, cause, now)
-        except Overtaken:
-            return decide(registrations, users, registration_id, outcome, cause=cause, now=now)
-    elif registration.outcome is not outcome:
-        raise ContradictingAnswer
-    if state is RegistrationState.REJECTED:
-        # After the decision, and again with a repeated answer: a crash in between must not leave the account behind.
-        users.remove(registration.household_id)
-    return None
+    if registration is None or registration.is_decided:
+        return
+    if now < registration.undecided_until:
+        message = "the registration may still be decided"
+        raise Undecided(message, registration.undecided_until - now)
+    after = registration.moved(RegistrationState.EXPIRED)
+    try:
+        registrations.refuse(registration, after.state, None, events_of(after, registration.state, cause, now), now)
+    except Overtaken:
+        expire(registrations, registration_id, cause=cause, now=now)
 
 
-def _settle(
-    registrations: Registrations, registration: Registration, outcome: Outcome, cause: Cause, now: datetime
-) -> RegistrationState:
-    if outcome is Outcome.APPROVED:
-        household = HouseholdRegistered(
-            household_id=registration.household_id,
-            given_name=registration.applicant.given_name,
-            email=registration.applicant.email,
-        )
-        event = Event.about(
-            registration.household_id,
-            household,
-            source=cause.source,
-            time=now,
-            correlation_id=cause.correlation_id,
-        )
-        try:
-            registrations.approve(registration, event, now)
-        except EmailTaken:
-            pass
-        else:
-            return RegistrationState.APPROVED
-    registrations.reject(registration, outcome)
-    return RegistrationState.REJECTED
+def settle_account(registrations: Registrations, users: Callable[[], Users], registration_id: str) -> None:
+    """Let a decided household sign in by its e-mail address, or remove the account that came to nothing."""
+    registration = registrations.find(registration_id)
+    if registration is None or registration.kind is not RegistrationKind.OWN:
+        return
+    if registration.state is RegistrationState.APPROVED:
+        users().admit(registration.household_id)
+    elif registration.is_decided:
+        users().remove(registration.household_id)

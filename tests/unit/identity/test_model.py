@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from identity.lifecycle import SESSION_MOVES
-from identity.model import DECIDED, MOVES, RegistrationState, registration_ids, sources
+from identity.model import (
+    DECIDED,
+    MOVES,
+    RegistrationKind,
+    RegistrationState,
+    first_state,
+    registration_ids,
+    sources,
+)
 from identity.refresh_tokens import RefreshToken
 from paygo.security import SessionState
 
@@ -13,23 +21,35 @@ IDENTITY = "us-east-1:5d6c0f5e-6f0e-4a5b-9a42-0b1f6f3f6d1e"
 
 
 def test_every_state_of_a_registration_has_its_moves() -> None:
-    assert set(MOVES) == set(RegistrationState)
+    assert set(MOVES) == set(RegistrationKind)
+    assert set(MOVES[RegistrationKind.OWN]) == set(RegistrationState)
+    for kind, moves in MOVES.items():
+        reachable = {first_state(kind)} | {target for targets in moves.values() for target in targets}
+        assert set(moves) == reachable
 
 
 def test_every_state_of_a_session_has_its_moves() -> None:
     assert set(SESSION_MOVES) == set(SessionState)
 
 
-@given(st.lists(st.integers(min_value=0, max_value=2), max_size=8))
-def test_a_registration_is_decided_after_at_most_two_moves_and_never_moves_again(choices: list[int]) -> None:
-    state, moves = RegistrationState.SUBMITTED, 0
-    for choice in choices:
-        targets = sorted(MOVES[state])
-        if targets:
-            state, moves = targets[choice % len(targets)], moves + 1
+@pytest.mark.parametrize("kind", list(RegistrationKind))
+@given(data=st.data())
+def test_a_registration_is_decided_after_at_most_three_moves_and_never_moves_again(
+    kind: RegistrationKind, data: st.DataObject
+) -> None:
+    state, moves = first_state(kind), 0
+    while MOVES[kind][state]:
+        state, moves = data.draw(st.sampled_from(sorted(MOVES[kind][state]))), moves + 1
 
-    assert moves <= 2
-    assert (state in DECIDED) == (not MOVES[state])
+    assert moves <= 3
+    assert state in DECIDED
+
+
+@pytest.mark.parametrize("kind", list(RegistrationKind))
+def test_every_undecided_registration_may_expire(kind: RegistrationKind) -> None:
+    undecided = set(MOVES[kind]) - DECIDED
+
+    assert set(sources(MOVES[kind], RegistrationState.EXPIRED)) == undecided
 
 
 @given(st.lists(st.sampled_from(sorted(SessionState)), max_size=20))
@@ -41,7 +61,6 @@ def test_a_session_is_authenticated_only_after_its_approval(tried: list[SessionS
 
     if SessionState.AUTHENTICATED in seen:
         assert seen[seen.index(SessionState.AUTHENTICATED) - 1] is SessionState.APPROVED
-        assert seen[seen.index(SessionState.APPROVED) - 1] is SessionState.REGISTERING
 
 
 def test_a_revoked_session_stays_revoked() -> None:
@@ -49,8 +68,11 @@ def test_a_revoked_session_stays_revoked() -> None:
     assert set(sources(SESSION_MOVES, SessionState.REVOKED)) == set(SessionState) - {SessionState.REVOKED}
 
 
-def test_an_undecided_registration_may_be_approved() -> None:
-    assert set(sources(MOVES, RegistrationState.APPROVED)) == {RegistrationState.SUBMITTED, RegistrationState.CHECKING}
+def test_nobody_is_approved_who_was_not_asked_about() -> None:
+    own, partner = (sources(MOVES[kind], RegistrationState.APPROVED) for kind in RegistrationKind)
+
+    assert set(own) == {RegistrationState.SUBMITTED, RegistrationState.CHECKING}
+    assert set(partner) == {RegistrationState.SUBMITTED}
 
 
 def test_the_same_intent_of_a_session_leads_to_the_same_ids() -> None:
