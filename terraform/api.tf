@@ -8,7 +8,7 @@ module "api" {
   unthrottled = ["/mocks/"]
   base_url    = one([for embedded in var.embedded[*] : "${embedded.endpoint_url}/_aws/execute-api"])
   functions   = local.functions
-  api_keys    = { for name, partner in module.partner : name => partner.api_key_id }
+  api_keys    = { for name, partner in module.partner : name => { id = partner.api_key_id, limits = local.partners[name].limits } }
 }
 
 locals {

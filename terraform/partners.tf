@@ -1,15 +1,15 @@
 # Third parties: who they are, what calls them, and their stand-ins, absent from production as their routes are.
 
 locals {
-  # The one list. A partner that `calls_us` has an API key and signs; one that is `called` has a contract in
-  # contracts/partners; a `provider` takes households' money.
+  # The one list. A partner that `calls_us` has an API key, signs, and has limits: calls a second, in a burst and a day;
+  # one that is `called` has a contract in contracts/partners; a `provider` takes households' money.
   partners = {
-    supplier        = { calls_us = true }
-    identity-bureau = { calls_us = true, called = true }
+    supplier        = { calls_us = true, limits = { rate = 2, burst = 10, quota = 2000 } }
+    identity-bureau = { calls_us = true, limits = { rate = 50, burst = 100, quota = 200000 }, called = true }
     bank            = { called = true }
     crm             = { called = true }
-    mobile-money    = { calls_us = true, called = true, provider = true }
-    mobile-wallet   = { calls_us = true, called = true, provider = true }
+    mobile-money    = { calls_us = true, limits = { rate = 50, burst = 100, quota = 1000000 }, called = true, provider = true }
+    mobile-wallet   = { calls_us = true, limits = { rate = 50, burst = 100, quota = 1000000 }, called = true, provider = true }
   }
 
   calling_us = toset([for name, partner in local.partners : name if try(partner.calls_us, false)])

@@ -621,6 +621,15 @@ def api_errors_are_problem_documents(plan: Plan) -> Complaints:
             yield f"{api.address}: other errors have another shape"
 
 
+def third_parties_are_limited(plan: Plan) -> Complaints:
+    """A plan says how many calls a second, in a burst and a day."""
+    for usage_plan in plan.of("aws_api_gateway_usage_plan"):
+        limits = [*usage_plan.values["throttle_settings"], *usage_plan.values["quota_settings"]]
+        told = {name: value for one in limits for name, value in one.items()}
+        if not (told.get("rate_limit") and told.get("burst_limit") and told.get("limit")):
+            yield f"{usage_plan.address}: calls as often as it likes"
+
+
 def bodies_are_checked_by_functions(plan: Plan) -> Complaints:
     """API Gateway's models are JSON Schema draft 4 and reject much of OpenAPI."""
     for _, _, operation in _operations(plan):

@@ -62,6 +62,7 @@ OF_EVERY_STACK: tuple[Rule, ...] = (
     rules.operations_ask_who_calls,
     rules.api_errors_are_problem_documents,
     rules.bodies_are_checked_by_functions,
+    rules.third_parties_are_limited,
 )
 OF_DEVELOPMENT: tuple[Rule, ...] = (rules.secrets_vanish_with_the_stack,)
 OF_PRODUCTION: tuple[Rule, ...] = (rules.tables_are_protected, rules.nothing_is_a_mock)
@@ -130,6 +131,30 @@ def test_staging_plays_the_partners_that_it_has_no_address_of(planner: Planner) 
     made_up = {version.address for version in plan.of("aws_secretsmanager_secret_version")}
     assert 'module.called_partner["crm"].aws_secretsmanager_secret_version.this["played"]' in made_up
     assert not [address for address in made_up if address.startswith('module.called_partner["bank"]')]
+
+
+def limits(plan: Plan) -> dict[str, tuple[float, ...]]:
+    return {
+        one.values["name"].removeprefix(f"{STACK}-"): (
+            one.values["throttle_settings"][0]["rate_limit"],
+            one.values["throttle_settings"][0]["burst_limit"],
+            one.values["quota_settings"][0]["limit"],
+        )
+        for one in plan.of("aws_api_gateway_usage_plan")
+    }
+
+
+def test_each_third_party_has_limits_of_its_own(production: Plan) -> None:
+    assert limits(production) == {
+        "supplier": (2, 10, 2_000),
+        "identity-bureau": (50, 100, 200_000),
+        "mobile-money": (50, 100, 1_000_000),
+        "mobile-wallet": (50, 100, 1_000_000),
+    }
+
+
+def test_in_development_third_parties_share_one_plan_with_the_largest_limits(development: Plan) -> None:
+    assert limits(development) == {"partners": (50, 100, 1_000_000)}
 
 
 def test_a_mock_takes_what_comes(development: Plan) -> None:
@@ -383,6 +408,7 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         'errors["ledger/accounts"]',
         set_to(log_group_name=f"/aws/lambda/{STACK}-operations-report-errors"),
     ),
+    (rules.third_parties_are_limited, "aws_api_gateway_usage_plan", "", set_to(quota_settings=[])),
     (rules.schedules_call_functions, "aws_cloudwatch_event_target", "", set_to(rule="another")),
     (rules.alarms_reach_the_operators, "aws_cloudwatch_metric_alarm", "", set_to(alarm_actions=[])),
     (

@@ -1,9 +1,16 @@
 # API keys tell third parties apart and bound what each may call; their signatures are what proves who they are.
 
 locals {
-  # UpdateUsagePlan is limited to one call per 20 s and account: stacks of development share one plan among their keys.
+  # UpdateUsagePlan is limited to one call per 20 s and account: stacks of development share one plan among their keys. A plan
+  # limits each key by itself, so that one has the largest limits of all.
   plans    = var.stack.development ? { partners = keys(var.api_keys) } : { for name, _ in var.api_keys : name => [name] }
   plan_for = merge([for plan, names in local.plans : { for name in names : name => plan }]...)
+
+  limits = {
+    for plan, names in local.plans : plan => {
+      for limit in ["rate", "burst", "quota"] : limit => max([for name in names : var.api_keys[name].limits[limit]]...)
+    }
+  }
 }
 
 resource "aws_api_gateway_usage_plan" "this" {
@@ -18,15 +25,20 @@ resource "aws_api_gateway_usage_plan" "this" {
   }
 
   throttle_settings {
-    rate_limit  = 50
-    burst_limit = 100
+    rate_limit  = local.limits[each.key].rate
+    burst_limit = local.limits[each.key].burst
+  }
+
+  quota_settings {
+    limit  = local.limits[each.key].quota
+    period = "DAY"
   }
 }
 
 resource "aws_api_gateway_usage_plan_key" "this" {
   for_each = local.plan_for
 
-  key_id        = var.api_keys[each.key]
+  key_id        = var.api_keys[each.key].id
   key_type      = "API_KEY"
   usage_plan_id = aws_api_gateway_usage_plan.this[each.value].id
 }

@@ -33,8 +33,20 @@ variable "functions" {
 }
 
 variable "api_keys" {
-  description = "The callers with an API key and its identifier."
-  type        = map(string)
+  description = "The callers with an API key, its identifier, and how often each may call: a second, in a burst, and a day."
+  type = map(object({
+    id = string
+    limits = object({
+      rate  = number
+      burst = number
+      quota = number
+    })
+  }))
+
+  validation {
+    condition     = alltrue(flatten([for key in var.api_keys : [for limit in values(key.limits) : limit >= 1]]))
+    error_message = "Who has an API key may call at least once: give a rate, a burst and a quota of 1 or more."
+  }
 }
 
 variable "base_url" {
