@@ -10,7 +10,7 @@ from identity.usecases.sessions import Opened, open_session
 from paygo.storage import Table
 from tests.unit.identity.fakes import FakeCredentials, FakeUsers
 from tests.unit.identity.session_fakes import makers
-from tests.unit.identity.stage import NOW, Stage
+from tests.unit.identity.stage import CAUSE, NOW, Stage
 
 
 @pytest.fixture
