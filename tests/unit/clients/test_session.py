@@ -195,8 +195,14 @@ def test_a_session_that_was_kept_goes_on(api: ScriptedApi, time: Time) -> None:
 
 @pytest.mark.parametrize(
     "passing",
-    [CUT, problem(503, "unavailable"), problem(429, "too-many-requests"), problem(409, "request-in-progress")],
-    ids=["cut", "503", "429", "in progress"],
+    [
+        CUT,
+        problem(503, "unavailable"),
+        problem(429, "too-many-requests"),
+        problem(409, "request-in-progress"),
+        problem(409, "session-changed"),
+    ],
+    ids=["cut", "503", "429", "in progress", "changed meanwhile"],
 )
 def test_the_tries_of_one_intent_carry_one_idempotency_key(api: ScriptedApi, time: Time, passing: Scripted) -> None:
     app = opened(api, time)

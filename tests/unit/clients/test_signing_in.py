@@ -155,7 +155,9 @@ def test_a_customer_of_a_bank_signs_in_with_a_new_code(api: ScriptedApi, time: T
     }
 
 
-@pytest.mark.parametrize("lost", [CUT, problem(502, "bad-gateway")], ids=["cut", "502"])
+@pytest.mark.parametrize(
+    "lost", [CUT, problem(502, "bad-gateway"), problem(409, "session-changed")], ids=["cut", "502", "changed meanwhile"]
+)
 def test_the_answer_of_a_sign_in_that_was_lost_is_asked_for_again(api: ScriptedApi, time: Time, lost: Scripted) -> None:
     app = opened(api, time)
     api.will(lost, SIGNED_IN)

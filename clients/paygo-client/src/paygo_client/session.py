@@ -24,7 +24,7 @@ from paygo_client.models import (
     SessionState,
     SessionStatus,
 )
-from paygo_client.transport import PASSING_STATUSES, Call, NotSent, read
+from paygo_client.transport import IN_THE_WAY, PASSING_STATUSES, Call, NotSent, read
 
 DEFAULT_POLL_SECONDS = 1.0
 DEFAULT_PATIENCE_SECONDS = 300.0
@@ -242,7 +242,7 @@ def _id(registration: Registration | PendingRegistration) -> uuid.UUID:
 
 def _may_be_done(error: ApiUnreachable | PaygoProblem) -> bool:
     if isinstance(error, PaygoProblem):
-        return error.status in PASSING_STATUSES and error.kind != PARTNER_IS_AWAY
+        return error.kind in IN_THE_WAY or (error.status in PASSING_STATUSES and error.kind != PARTNER_IS_AWAY)
     return not isinstance(error, NotSent)
 
 

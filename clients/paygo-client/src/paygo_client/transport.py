@@ -27,7 +27,8 @@ READ_TIMEOUT_SECONDS = 30.0
 
 PASSING_STATUSES = frozenset({500, 502, 503, 504})
 TOO_MANY_REQUESTS = 429
-STILL_AT_WORK = "request-in-progress"
+IN_THE_WAY = frozenset({"request-in-progress", "session-changed"})
+"""Problems of two requests that came at the same time: a moment later there is but one."""
 
 
 def utc_now() -> datetime:
@@ -199,5 +200,5 @@ def _may_pass(error: BaseException, call: Call) -> bool:
     if isinstance(error, PaygoProblem):
         if error.status == TOO_MANY_REQUESTS:  # API Gateway turned it away before any function saw it
             return True
-        return call.repeatable and (error.status in PASSING_STATUSES or error.kind == STILL_AT_WORK)
+        return call.repeatable and (error.status in PASSING_STATUSES or error.kind in IN_THE_WAY)
     return call.repeatable and isinstance(error, ApiUnreachable)
