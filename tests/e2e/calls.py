@@ -363,6 +363,7 @@ def play(company: Company, cells: Cells) -> Played:
                 zip(places, pool.map(lambda place: work(place[0], place[1], cells[place]), places), strict=True)
             )
 
+        cast.register_anew()
         actors = each(company.actor, refused)
         before = deployer.settled(cast.marks)
         clock.note("before")
@@ -374,6 +375,7 @@ def play(company: Company, cells: Cells) -> Played:
         # They end the sessions of a whole household, those of the calls before as well.
         for place in last:
             answers[place] = company.call(place[0], place[1], cells[place])
+        cast.sign_in_anew()
         clock.note("allowed")
     users = deployer.users_of(cast.configuration.user_pool_id, REFUSED)
     return Played(cells, answers, changed, users, clock.seconds)

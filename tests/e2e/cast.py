@@ -89,6 +89,7 @@ class Cast:
     kits: tuple[Kit, ...] = ()
     credentials: DeviceCredentials = field(init=False)
     configuration: Configuration = field(init=False)
+    before_escalation: SessionDetails = field(init=False)
     id_tokens: dict[str, str] = field(default_factory=dict)
     code: str = field(init=False)
 
@@ -107,9 +108,17 @@ class Cast:
             cast._sign_in_at_the_pools()
             for each in [pool.submit(cast._place, name) for name in ("anonymous", "approved", *OVER)]:
                 each.result()
-        # Last, for a registration that waits for its code expires.
-        cast.sessions["registering"], cast.registrations["registering"], cast.code = cast.registering()
+        cast.register_anew()
         return cast
+
+    def register_anew(self) -> None:
+        """Let another be registering: a registration that waits for its code expires."""
+        self.sessions["registering"], self.registrations["registering"], self.code = self.registering()
+
+    def sign_in_anew(self) -> None:
+        """Give the households that signed out everywhere a session each."""
+        for name in HOUSEHOLDS:
+            self.sessions[name] = self.signed_in(name)
 
     @property
     def api_url(self) -> str:
@@ -238,8 +247,12 @@ class Cast:
             if isinstance(household, Household):
                 session.confirm(pending, await_code(self.stage, pending, household.email))
             self.registrations[name] = self._decided(session, pending)
+            before = session.details
             self.sessions[name] = session.escalate()
+            # The first use of the new credentials: those from before can fetch them no more.
             session.status()
+            if name == "own":
+                self.before_escalation = before
 
     @staticmethod
     def _decided(session: Session, pending: PendingRegistration) -> UUID:

@@ -13,7 +13,10 @@ from demo.stage import Access, NoStack, Stage, point_aws_tools_at, read_access
 from deploy.stack import stack_name
 from deploy.target import stay_off_proxies
 from paygo_client import Session
+from tests.e2e.calls import Company
+from tests.e2e.cast import Cast
 from tests.e2e.refusals import Neighbour, World
+from tests.e2e.tables import Deployer
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -106,6 +109,11 @@ def anonymous(stage: Stage) -> Iterator[Session]:
 def world(stage: Stage, story: Story, neighbour: Neighbour) -> World:
     with Session.open(stage.access.api_url) as app:
         return World(stage, story, neighbour, app.details)
+
+
+@pytest.fixture(scope="session")
+def company(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Company:
+    return Company(Cast.gather(stage, Deployer(stage), tmp_path_factory.mktemp("device")))
 
 
 @pytest.fixture

@@ -4,16 +4,9 @@ import pytest
 
 from demo.stage import Stage
 from tests.e2e.calls import Company, Played, play
-from tests.e2e.cast import Cast
-from tests.e2e.tables import Deployer
 from tests.matrix import PAGE, Row, callers_of, read_matrix, rows_of
 
 CELLS = read_matrix(PAGE.read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="session")
-def company(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Company:
-    return Company(Cast.gather(stage, Deployer(stage), tmp_path_factory.mktemp("device")))
 
 
 @pytest.fixture(scope="module")
