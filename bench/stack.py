@@ -5,6 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.cloud import embedded_cloud
@@ -51,6 +52,17 @@ def stack(workshop: Workshop) -> Iterator[Measurement]:
         finally:
             last = _deploy(workshop, "destroy", "destroy")
         yield Measurement(DESTROY, (*gone, last))
+
+
+@contextmanager
+def deployed(workshop: Workshop, branch: str) -> Iterator[None]:
+    """Have a branch's stack for as long as a part of the bench needs it, its delays a thousandth as in tests."""
+    more = {"BRANCH": branch, "DELAY_SCALE": "0.001"}
+    try:
+        _deploy(workshop, "up", f"deploy {branch}", more)
+        yield
+    finally:
+        _deploy(workshop, "destroy", f"destroy {branch}", more)
 
 
 def _deploy(workshop: Workshop, verb: str, name: str, more: dict[str, str] | None = None) -> float:
