@@ -236,3 +236,31 @@ class CheckResultBody(WireModel):
 
     reference: UUID
     outcome: Outcome
+
+
+class ConfigurationBody(WireModel):
+    """The contract's Configuration."""
+
+    region: str
+    user_pool_id: str
+    user_pool_client_id: str
+    issuer: str
+    audience: str
+    jwks_uri: str
+
+
+class KeyBody(WireModel):
+    """A JSON Web Key of the contract's KeySet."""
+
+    kty: Literal["RSA"] = "RSA"
+    use: Literal["sig"] = "sig"
+    alg: Literal["RS256"] = "RS256"
+    kid: str
+    n: str
+    e: str
+
+
+class KeySetBody(WireModel):
+    """The contract's KeySet."""
+
+    keys: tuple[KeyBody, ...]

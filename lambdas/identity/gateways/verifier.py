@@ -45,13 +45,10 @@ class KmsKeys:
             self._read_at = now
         return self._known
 
-    def published(self, now: datetime) -> list[dict[str, str]]:
-        """Return the keys as JSON Web Keys (RFC 7517)."""
-        return [
-            {"kty": "RSA", "use": "sig", "alg": ALGORITHM, "kid": kid}
-            | {part: RSAAlgorithm.to_jwk(key, as_dict=True)[part] for part in ("n", "e")}
-            for kid, key in self.by_id(now).items()
-        ]
+    def numbers(self, now: datetime) -> Mapping[str, tuple[str, str]]:
+        """Return the keys' moduli and exponents by their ids, as JSON Web Keys have them (RFC 7518)."""
+        published = {kid: RSAAlgorithm.to_jwk(key, as_dict=True) for kid, key in self.by_id(now).items()}
+        return {kid: (jwk["n"], jwk["e"]) for kid, jwk in published.items()}
 
     def _read(self, arn: str) -> RSAPublicKey | None:
         unusable = (self._client.exceptions.DisabledException, self._client.exceptions.KMSInvalidStateException)

@@ -35,9 +35,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
             refused.reason,
             method=method,
             route=route,
-            caller={"identity_id": caller.identity_id, "session_id": caller.session_id}
-            if (caller := refused.caller)
-            else {},
+            caller={"identity_id": known.identity_id, "session_id": known.session_id} if known else {},
             # A token is all that API Gateway hands over.
             origin=Origin(),
             request_id=None,
