@@ -27,7 +27,7 @@ from identity.model import IdentityRefusal, Overtaken
 from identity.refresh_tokens import RefreshRefused, RefreshToken, RegistrationUndecided
 from identity.tokens import BearerToken, TokenMaker, make_token
 from identity.usecases.causes import Cause
-from paygo.audit import LONGEST, Act, audit_event
+from paygo.audit import LONGEST, Act, Origin, audit_event
 from paygo.events import AuditRecorded, Event
 from paygo.security import ESCALATED, Household, Session, SessionState
 
@@ -156,9 +156,9 @@ def open_session(sessions: Sessions, makers: Makers, *, limit: int, cause: Cause
     TooManySessions
         When it opened as many.
     """
-    origin = cause.origin
+    origin = cause.origin or Origin()
     begin = now - (now - _EPOCH) % WINDOW
-    opened = sessions.count_opening(origin and origin.source_ip, begin, begin + WINDOW)
+    opened = sessions.count_opening(origin.source_ip, begin, begin + WINDOW)
     if opened > limit:
         # Told once: who is turned away again and again must not fill our tables with it.
         if opened == limit + 1:
@@ -166,7 +166,7 @@ def open_session(sessions: Sessions, makers: Makers, *, limit: int, cause: Cause
         raise TooManySessions(begin + WINDOW - now)
     identity_id = makers.credentials.new_identity()
     token = RefreshToken.new(identity_id)
-    user_agent = origin and origin.user_agent and origin.user_agent[:LONGEST]
+    user_agent = origin.user_agent and origin.user_agent[:LONGEST]
     session = StoredSession.opened(str(uuid4()), token, now, user_agent)
     opened_session = _with_credentials(makers, session, token, now)
     sessions.add(session, audit(Act.SESSION_OPENED, cause, now, session))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Self
 
 from boto3.dynamodb.conditions import Attr
 
@@ -51,6 +52,13 @@ class FakeSessions:
         self.used: set[str] = set()
         self.told: list[AuditRecorded] = []
         self.openings: dict[tuple[str | None, datetime], int] = {}
+
+    def copy(self) -> Self:
+        """Return sessions on which something may be tried that these do not notice."""
+        other = type(self)()
+        other.rows, other.used, other.openings = dict(self.rows), set(self.used), dict(self.openings)
+        other.memberships = {household: dict(sessions) for household, sessions in self.memberships.items()}
+        return other
 
     def acts(self) -> list[Act]:
         return [Act(each.act) for each in self.told]
