@@ -64,6 +64,13 @@ def _opens(cell: Cell) -> bool:
     return cell.is_good or cell.is_state
 
 
+def test_another_household_finds_nothing_behind_the_ids_of_a_household() -> None:
+    with_ids = {row for row in rows_of(CELLS) if "_id}" in row.path and CELLS[row, "own"].is_good}
+
+    assert len(with_ids) == 10
+    assert {CELLS[row, "another"] for row in with_ids} == {Cell(kind="not-found")}
+
+
 @pytest.mark.parametrize("row", [DEVICES, Row("GET", "/bearer/v1/devices")], ids=str)
 def test_a_route_without_a_row_is_a_fault(row: Row) -> None:
     assert found(without(row=row)) == [f"{row} has no row"]
