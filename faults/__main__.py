@@ -19,13 +19,16 @@ import typer
 from rich.console import Console
 
 from faults import deliveries, kills, outage, partners, waiting
-from faults.consumers import CONSUMERS, Consumer
+from faults.consumers import CONSUMERS as OTHER_CONSUMERS
+from faults.consumers import Consumer
 from faults.plan import Plan
 from faults.played import Played
+from faults.registrations import REGISTRATION_CONSUMERS
 from faults.stage import DeployedStack
 from faults.table import shown
 from faults.verdicts import Row, unknown
 
+CONSUMERS = (*REGISTRATION_CONSUMERS, *OTHER_CONSUMERS)
 DYING_AT_ONCE = 8
 """Consumers whose workers are killed at the same time: more would only wait for a processor."""
 THREADS = 64

@@ -27,11 +27,9 @@ from paygo.events import (
     HouseholdRegistered,
     PaymentConfirmed,
     PaymentRequested,
-    RegistrationSubmitted,
 )
 from paygo.money import Money
 from paygo.outbox import outbox_write
-from paygo.security import session_key
 from paygo.storage import sortable
 
 MODEL = "solar-home-50"
@@ -72,7 +70,8 @@ class Case:
     event: Event[Any] | None = None
 
 
-def _case(event: Event[Any], home: Household, about: str = "") -> Case:
+def as_case(event: Event[Any], home: Household, about: str = "") -> Case:
+    """Return an event as a case."""
     return Case(event.id, event.model_dump_json(), home, about, event)
 
 
@@ -227,7 +226,7 @@ class OpenAccounts(Consumer):
     def cases(self, stack: DeployedStack, count: int) -> list[Case]:
         """Activate devices that the ledger does not know."""
         homes = [Household() for _ in range(count)]
-        return [_case(activated(stack, home), home) for home in homes]
+        return [as_case(activated(stack, home), home) for home in homes]
 
     def look(self, stack: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:
         """Look for accounts."""
@@ -247,7 +246,7 @@ class TrackDevices(Consumer):
             home, payment_id = Household(), str(uuid4())
             settle_in(stack, home)
             self._pay(stack, home, payment_id)
-            found.append(_case(activated(stack, home), home, payment_id))
+            found.append(as_case(activated(stack, home), home, payment_id))
         return found
 
     def look(self, stack: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:
@@ -308,7 +307,7 @@ class BookPayments(Consumer):
             amount=AMOUNT,
             paid_at=datetime.now(UTC),
         )
-        return _case(stack.event("payments", payment_id, data), home, payment_id)
+        return as_case(stack.event("payments", payment_id, data), home, payment_id)
 
     def look(self, stack: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:
         """Count a payment's transaction, its entries, its credit and its events: all of them have to agree."""
@@ -334,7 +333,7 @@ class KeepContacts(Consumer):
         """Register households."""
         homes = [Household() for _ in range(count)]
         return [
-            _case(
+            as_case(
                 stack.event(
                     "identity",
                     home.household_id,
@@ -364,7 +363,7 @@ class MailPayments(Consumer):
         homes = [Household() for _ in range(count)]
         for home in homes:
             keep_contact(stack, home)
-        return [_case(_credit_changed(stack, home), home) for home in homes]
+        return [as_case(_credit_changed(stack, home), home) for home in homes]
 
     def look(self, stack: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:
         """Count the mails that carry the event's id."""
@@ -382,7 +381,7 @@ class ApplyCredit(Consumer):
         homes = [Household() for _ in range(count)]
         for home in homes:
             register_device(stack, home)
-        return [_case(_credit_changed(stack, home), home) for home in homes]
+        return [as_case(_credit_changed(stack, home), home) for home in homes]
 
     def look(self, stack: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:
         """Compare the device's row and its desired state with the version that the event told."""
@@ -399,89 +398,6 @@ class ApplyCredit(Consumer):
         return row is not None and row["credit_version"] == 1 and told.credit_version == 1
 
 
-class RequestCheck(Consumer):
-    """Asks the identity bureau about a registration."""
-
-    name = "identity/request-check"
-    partners: ClassVar[tuple[str, ...]] = ("identity-bureau",)
-
-    def cases(self, stack: DeployedStack, count: int) -> list[Case]:
-        """Submit registrations."""
-        found = []
-        for _ in range(count):
-            home, registration_id = Household(), str(uuid4())
-            self._submit(stack, home, registration_id)
-            event = stack.event("identity", registration_id, RegistrationSubmitted(registration_id=registration_id))
-            found.append(_case(event, home, registration_id))
-        return found
-
-    def look(self, stack: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:
-        """Look at the registration's state, and for questions with the event's id."""
-        asked = _calls(stack, "identity-bureau")
-        table = stack.table("identity")
-        states = {
-            case.id: (table.get(pk=f"REGISTRATION#{case.about}", sk="REGISTRATION") or {}).get("state")
-            for case in cases
-        }
-        return {
-            case.id: Seen(effects=int(states[case.id] in {"checking", "approved"}), outside=asked[case.id])
-            for case in cases
-        }
-
-    def _submit(self, stack: DeployedStack, home: Household, registration_id: str) -> None:
-        identity_id, now = f"us-east-1:{uuid4()}", datetime.now(UTC)
-        stack.table("sessions").put(
-            {
-                **session_key(identity_id),
-                "identity_id": identity_id,
-                "session_id": str(uuid4()),
-                "state": "registering",
-                "ends_at": (now + timedelta(hours=1)).isoformat(),
-                "household_id": None,
-                "registration_id": registration_id,
-                "refresh_hashes": [],
-                "refresh_families": [],
-                "expires_at": int((now + timedelta(hours=1)).timestamp()),
-            }
-        )
-        stack.table("identity").put(
-            {
-                "pk": f"REGISTRATION#{registration_id}",
-                "sk": "REGISTRATION",
-                "registration_id": registration_id,
-                "household_id": home.household_id,
-                "session_id": str(uuid4()),
-                "identity_id": identity_id,
-                "applicant": {
-                    "email": home.email,
-                    "given_name": "Amina",
-                    "family_name": "Otieno",
-                    "phone": "+254700000001",
-                },
-                "state": "submitted",
-                "submitted_at": now.isoformat(),
-                "outcome": None,
-            }
-        )
-
-
-class MockCallbacks(RequestCheck):
-    """Calls the platform as a partner does: here the bureau's answer, after which there is a household."""
-
-    name = "partners/mock-callbacks"
-    partners: ClassVar[tuple[str, ...]] = ()
-    entry = "identity-request-check"
-
-    def cases(self, stack: DeployedStack, count: int) -> list[Case]:
-        """Submit registrations; what reconciles them is their own id, which the callback carries."""
-        return [Case(case.about, case.body, case.home, case.about, case.event) for case in super().cases(stack, count)]
-
-    def look(self, stack: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:
-        """Count the households."""
-        registered = Counter(item["event"]["data"].get("household_id") for item in stack.outbox("identity"))
-        return {case.id: Seen(effects=registered[case.home.household_id]) for case in cases}
-
-
 class FeedCrm(Consumer):
     """Tells the CRM of an activation: an effect outside."""
 
@@ -491,11 +407,11 @@ class FeedCrm(Consumer):
     def cases(self, stack: DeployedStack, count: int) -> list[Case]:
         """Activate devices."""
         homes = [Household() for _ in range(count)]
-        return [_case(activated(stack, home), home) for home in homes]
+        return [as_case(activated(stack, home), home) for home in homes]
 
     def look(self, stack: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:
         """Count the calls that the CRM took under the event's id."""
-        told = _calls(stack, "crm")
+        told = calls(stack, "crm")
         return {case.id: Seen(outside=told[case.id]) for case in cases}
 
 
@@ -538,13 +454,13 @@ class RequestPayments(Consumer):
                 }
             )
             found.append(
-                _case(stack.event("payments", request_id, PaymentRequested.model_validate(asked)), home, request_id)
+                as_case(stack.event("payments", request_id, PaymentRequested.model_validate(asked)), home, request_id)
             )
         return found
 
     def look(self, stack: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:
         """Look at the request's state, and for calls with the event's id."""
-        asked = _calls(stack, self._provider)
+        asked = calls(stack, self._provider)
         states = {
             case.id: (stack.table("payments").get(pk=f"REQUEST#{case.about}", sk="REQUEST") or {}).get("state")
             for case in cases
@@ -611,7 +527,6 @@ class PublishOutbox(Consumer):
 
 
 CONSUMERS: tuple[Consumer, ...] = (
-    RequestCheck(),
     ApplyCredit(),
     TrackDevices(),
     OpenAccounts(),
@@ -620,7 +535,6 @@ CONSUMERS: tuple[Consumer, ...] = (
     MailPayments(),
     RequestPayments(),
     FeedCrm(),
-    MockCallbacks(),
     ArchiveDeadLetters(),
     PublishOutbox("identity", KeepContacts()),
     PublishOutbox("devices", TrackDevices()),
@@ -629,7 +543,7 @@ CONSUMERS: tuple[Consumer, ...] = (
 )
 
 
-def _calls(stack: DeployedStack, partner: str) -> Counter[str | None]:
+def calls(stack: DeployedStack, partner: str) -> Counter[str | None]:
     """Count the calls that a partner took, by the key that makes repetitions harmless."""
     return Counter(request.idempotency_key for request in stack.mocks.requests(partner) if request.status < 300)
 

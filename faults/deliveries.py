@@ -5,8 +5,9 @@ import random
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
-from faults.consumers import ArchiveDeadLetters, Case, Consumer, Household, MockCallbacks, PublishOutbox
+from faults.consumers import ArchiveDeadLetters, Case, Consumer, Household, PublishOutbox
 from faults.played import Played
+from faults.registrations import MockCallbacks
 from faults.stage import DeployedStack
 from faults.verdicts import Seen
 
