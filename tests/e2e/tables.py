@@ -1,4 +1,4 @@
-"""What a stack has stored, as the deployer sees it: the one who may read, and write, every table."""
+"""What a stack has stored and how it is set up, as the deployer sees it, who may read and change everything."""
 
 import configparser
 import json
@@ -101,6 +101,17 @@ class Deployer:
         pool = self.client("cognito-idp")
         pages = pool.get_paginator("list_users").paginate(UserPoolId=user_pool_id, Filter=f'email ^= "{start}"')
         return [user["Username"] for page in pages for user in page["Users"]]
+
+    def variables(self, function: str) -> dict[str, str]:
+        """Return what a function's newest version, which nobody calls by its alias, has in its environment."""
+        found = self.client("lambda").get_function_configuration(FunctionName=function)
+        return dict(found["Environment"]["Variables"])
+
+    def configure(self, function: str, variables: Mapping[str, str]) -> None:
+        """Give a function's newest version another environment."""
+        client = self.client("lambda")
+        client.update_function_configuration(FunctionName=function, Environment={"Variables": dict(variables)})
+        client.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 1})
 
 
 def _place(table: str, item: Mapping[str, Any]) -> str:

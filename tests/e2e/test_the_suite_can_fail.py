@@ -78,22 +78,17 @@ def permissive(embedded: Deployer, stage: Stage, company: Company) -> Iterator[C
     client: Any = embedded.client("lambda")
     name = f"{stage.access.stack}-identity-authorizer"
     right = client.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
-    variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    variables = embedded.variables(name)
     by_kind = json.loads(variables["SCOPE_ROUTES"])
     wide = {kind: {scope: [EVERY_ROUTE] for scope in scopes} for kind, scopes in by_kind.items()}
     try:
-        _configure(client, name, variables | {"SCOPE_ROUTES": json.dumps(wide)})
+        embedded.configure(name, variables | {"SCOPE_ROUTES": json.dumps(wide)})
         wrong = client.publish_version(FunctionName=name)["Version"]
         client.update_alias(FunctionName=name, Name="live", FunctionVersion=wrong)
         yield company
     finally:
         client.update_alias(FunctionName=name, Name="live", FunctionVersion=right)
-        _configure(client, name, variables)
-
-
-def _configure(client: Any, name: str, variables: dict[str, str]) -> None:
-    client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
-    client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+        embedded.configure(name, variables)
 
 
 def is_refused(check: Callable[[World, str], None], world: World, what: str) -> bool:
