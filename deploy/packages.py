@@ -1,4 +1,4 @@
-"""Build the layer and the services' zips: only what changed, and the same bytes from the same sources anywhere.
+"""Build the layers and the services' zips: only what changed, and the same bytes from the same sources anywhere.
 
 Entries are sorted, stored rather than compressed (what deflate writes depends on the zlib at hand), dated and given a
 mode by this module alone, and nothing an installer notes about the machine goes in. Only the standard library is
@@ -21,7 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
 
-LAYER = "layer"
+# Each layer's folder below layers/, and the workspace package whose locked dependencies it holds.
+LAYERS: Mapping[str, tuple[str, str]] = {
+    "layer": ("shared", "paygo-layer"),
+    "layer-tokens": ("tokens", "paygo-tokens"),
+}
 PYTHON = "3.13"
 
 # AWS runs python3.13 on Amazon Linux 2023, whose glibc is 2.34; no wheel asks for more than 2.28.
@@ -31,7 +35,8 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "arm64": ("--python-version", PYTHON, "--python-platform", "aarch64-manylinux_2_28"),
 }
 
-LIMITS = {LAYER: 12_000_000, "service": 100_000}
+# Cryptography is larger than all the rest: only functions that verify tokens carry it.
+LIMITS = {"layer": 12_000_000, "layer-tokens": 16_000_000, "service": 100_000}
 
 NOT_SHIPPED = (
     "*.pyc",
@@ -74,11 +79,11 @@ def build(root: Path, home: Path, target: str = "local", *, tell: bool = False) 
     before = _manifest(folder)
     sources = {name: service_files(root, name) for name in services(root)}
     prints = {name: fingerprint(files) for name, files in sources.items()}
-    prints[LAYER] = fingerprint(_layer_inputs(root), salt=target)
+    prints |= {name: fingerprint(_layer_inputs(root, name), salt=target) for name in LAYERS}
     current = {name: entry for name, entry in before.items() if _is_current(folder, entry, prints.get(name))}
 
     def one(name: str) -> dict[str, str]:
-        files = layer_files(root, home, target) if name == LAYER else sources[name]
+        files = layer_files(root, home, target, name) if name in LAYERS else sources[name]
         return _entry(folder, name, prints[name], files, tell=tell)
 
     stale = [name for name in prints if name not in current]
@@ -106,14 +111,10 @@ def service_files(root: Path, name: str) -> Files:
     return found
 
 
-def layer_files(root: Path, home: Path, target: str) -> Files:
-    """Everything below `python/` in the layer: the locked third-party packages and our own."""
-    third_party = _third_party(root, home, target)
-    shared = root / "layers" / "shared"
-    found = {
-        **dict(_files(third_party, third_party, NOT_SHIPPED)),
-        **dict(_files(shared, shared / "paygo", NOT_SOURCE)),
-    }
+def layer_files(root: Path, home: Path, target: str, layer: str) -> Files:
+    """Everything below `python/` in the layer: the locked third-party packages and, where it has some, our own."""
+    third_party = _third_party(root, home, target, layer)
+    found = {**dict(_files(third_party, third_party, NOT_SHIPPED)), **_own_files(root, layer)}
     return {f"python/{name}": path for name, path in found.items()}
 
 
@@ -160,30 +161,35 @@ def _files(base: Path, folder: Path, left_out: tuple[str, ...]) -> Iterator[tupl
                 yield relative, path
 
 
-def _layer_inputs(root: Path) -> Files:
-    shared = root / "layers" / "shared"
-    inputs = dict(_files(shared, shared / "paygo", NOT_SOURCE))
-    return {**inputs, **_locked(root)}
+def _layer_inputs(root: Path, layer: str) -> Files:
+    return {**_own_files(root, layer), **_locked(root, layer)}
 
 
-def _locked(root: Path) -> Files:
-    return {"uv.lock": root / "uv.lock", "pyproject.toml": root / "layers" / "shared" / "pyproject.toml"}
+def _own_files(root: Path, layer: str) -> Files:
+    folder = root / "layers" / LAYERS[layer][0]
+    return dict(_files(folder, folder / "paygo", NOT_SOURCE))
 
 
-def _wheels(root: Path, home: Path, target: str) -> Path:
-    return home / "build" / target / f"wheels-{fingerprint(_locked(root), salt=target)[:16]}"
+def _locked(root: Path, layer: str) -> Files:
+    return {"uv.lock": root / "uv.lock", "pyproject.toml": root / "layers" / LAYERS[layer][0] / "pyproject.toml"}
 
 
-def _third_party(root: Path, home: Path, target: str) -> Path:
+def _wheels(root: Path, home: Path, target: str, layer: str) -> Path:
+    folder, _ = LAYERS[layer]
+    return home / "build" / target / f"wheels-{folder}-{fingerprint(_locked(root, layer), salt=target)[:16]}"
+
+
+def _third_party(root: Path, home: Path, target: str, layer: str) -> Path:
     """Install the layer's locked packages into a folder of their own, once per lock."""
-    folder = _wheels(root, home, target)
+    folder = _wheels(root, home, target, layer)
     if folder.exists():
         return folder
-    for old in folder.parent.glob("wheels-*"):
+    name, package = LAYERS[layer]
+    for old in folder.parent.glob(f"wheels-{name}-*"):
         shutil.rmtree(old, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="new-") as temporary:
         requirements = Path(temporary, "requirements.txt")
-        export = ("export", "--package", "paygo-layer", "--no-emit-workspace", "--no-dev", "--locked", "--no-header")
+        export = ("export", "--package", package, "--no-emit-workspace", "--no-dev", "--locked", "--no-header")
         requirements.write_bytes(_uv(root, home, *export))
         source_only = _source_only(root / "uv.lock", requirements.read_text())
         packages = Path(temporary, "packages")
@@ -248,7 +254,7 @@ def _entry(folder: Path, name: str, sources: str, files: Files, *, tell: bool) -
     temporary = folder / f".{name}-{os.getpid()}.zip"
     write_zip(temporary, files)
     size = temporary.stat().st_size
-    limit = LIMITS[LAYER] if name == LAYER else LIMITS["service"]
+    limit = LIMITS.get(name, LIMITS["service"])
     if size > limit:
         temporary.unlink()
         msg = f"The package {name} has {size:,} bytes and may have {limit:,}: leave out what functions do not import."
@@ -278,7 +284,7 @@ def _sweep(folder: Path, wanted: set[str]) -> None:
 def main() -> int:
     began = time.monotonic()
     root = Path(__file__).resolve().parent.parent
-    parser = argparse.ArgumentParser(prog="build.sh", description="Build the layer and the services' zips.")
+    parser = argparse.ArgumentParser(prog="build.sh", description="Build the layers and the services' zips.")
     parser.add_argument("--target", choices=TARGETS, default="local", help="where the functions will run")
     parser.add_argument("--manifest", action="store_true", help="print the manifest")
     asked = parser.parse_args()

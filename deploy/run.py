@@ -248,7 +248,7 @@ def _destroy_by_terraform(folder: Folder, wish: Wish, cloud: Target, state: Stat
     """Let Terraform remove what it knows; what it fails at is left to the sweep."""
     try:
         with Progress("Terraform") as progress:
-            keys = {name: f"artefacts/{name}" for name in (packages.LAYER, *packages.services(ROOT))}
+            keys = {name: f"artefacts/{name}" for name in (*packages.LAYERS, *packages.services(ROOT))}
             manifest = {name: {"key": key} for name, key in keys.items()}
             folder.destroy(_variables(wish, cloud, state, manifest, account.EMBEDDED_SENDER, "arm64"), progress)
     except TerraformKilled:

@@ -56,7 +56,7 @@ locals {
     for service in local.services : service => {
       bucket       = var.artefact_bucket
       key          = var.artefacts[service]
-      layer_arn    = aws_lambda_layer_version.shared.arn
+      layers       = { shared = aws_lambda_layer_version.shared.arn, tokens = aws_lambda_layer_version.tokens.arn }
       architecture = var.architecture
     }
   }

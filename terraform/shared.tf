@@ -9,6 +9,16 @@ resource "aws_lambda_layer_version" "shared" {
   compatible_architectures = [var.architecture]
 }
 
+# Only functions that verify tokens have it: it is as large as the other.
+resource "aws_lambda_layer_version" "tokens" {
+  layer_name               = "${var.stack}-tokens"
+  description              = "The locked wheels that verifying JSON Web Tokens needs."
+  s3_bucket                = var.artefact_bucket
+  s3_key                   = var.artefacts["layer-tokens"]
+  compatible_runtimes      = ["python3.13"]
+  compatible_architectures = [var.architecture]
+}
+
 # Idempotency keys, the nonces of signed requests and the first uses of credentials.
 module "idempotency_table" {
   source = "./modules/table"

@@ -89,14 +89,14 @@ variable "artefact_bucket" {
 }
 
 variable "artefacts" {
-  description = "The S3 keys of the built zips: `layer` and each service, named by content hash."
+  description = "The S3 keys of the built zips: `layer`, `layer-tokens` and each service, named by content hash."
   type        = map(string)
 
   validation {
     condition = alltrue([
-      for name in concat(["layer"], local.services) : contains(keys(var.artefacts), name)
+      for name in concat(["layer", "layer-tokens"], local.services) : contains(keys(var.artefacts), name)
     ])
-    error_message = "An artefact is missing: give the key of the layer's zip and of every service's."
+    error_message = "An artefact is missing: give the keys of the layers' zips and of every service's."
   }
 }
 

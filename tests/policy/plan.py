@@ -98,7 +98,7 @@ class Planner:
 
     def stack(self, **facts: Any) -> Plan:
         """Plan a stack."""
-        names = ("layer", "identity", "devices", "payments", "ledger", "notifications", "partners", "operations")
+        names = ("layer", "layer-tokens", "identity", "devices", "payments", "ledger", "notifications", "partners", "operations")
         facts = {
             "stack": STACK,
             "branch": "policy",

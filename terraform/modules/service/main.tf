@@ -142,7 +142,7 @@ resource "aws_lambda_function" "this" {
   architectures = [var.code.architecture]
   s3_bucket     = var.code.bucket
   s3_key        = var.code.key
-  layers        = [var.code.layer_arn]
+  layers        = concat([var.code.layers.shared], each.value.tokens ? [var.code.layers.tokens] : [])
   timeout       = each.value.timeout
   memory_size   = each.value.memory
   publish       = true

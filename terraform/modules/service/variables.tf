@@ -18,11 +18,11 @@ variable "name" {
 }
 
 variable "code" {
-  description = "Where the code is: the artefact bucket, the service's zip in it, the layer beside it and the processors they were built for."
+  description = "Where the code is: the artefact bucket, the service's zip in it, the layers beside it and the processors they were built for."
   type = object({
     bucket       = string
     key          = string
-    layer_arn    = string
+    layers       = object({ shared = string, tokens = string })
     architecture = string
   })
 }
@@ -53,13 +53,15 @@ variable "functions" {
   description = <<-EOT
     The functions by name; the handler is `<service>.handlers.<name>.handler`, with `_` for `-`. An entry says
     - `environment` and `statements`: what it is told and what it may do, beyond its own logs;
+    - `tokens`: whether it verifies tokens, which takes a layer of its own;
     - `consumes`: the topic and the event types that its queue takes, or `{}` for a queue that `sends_to` fills; and, where the
       defaults do not do, the `batch_size` and how many batches are worked on at once, its `concurrency`;
     - `publishes`: the stream whose outbox items it publishes;
     - `sends_to`: environment variables that hold the queue of another function of this service;
     - `every`: at what rate it is called by the clock, and with what;
     - `called_by`: the AWS services that call it by ARN and do not wait, each with the one resource that may;
-    - `asked_by`: those that wait for its answer.
+    - `asked_by`: those that wait for its answer;
+    - `network`: the subnets and security groups that it runs in, null for what needs no network of ours.
     What fails where nobody waits for an answer goes to the queue `<stack>-<service>-<name>-dead`.
   EOT
   type = map(object({
@@ -71,6 +73,7 @@ variable "functions" {
     })), [])
     timeout = optional(number, 15)
     memory  = optional(number, 512)
+    tokens  = optional(bool, false)
     consumes = optional(object({
       topic_arn = optional(string)
       types     = optional(list(string), [])
@@ -88,6 +91,10 @@ variable "functions" {
     }))
     called_by = optional(map(string), {})
     asked_by  = optional(map(string), {})
+    network = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
   }))
 
   validation {

@@ -33,6 +33,8 @@ def layer_tree(root: Path) -> Path:
     (shared / "paygo").mkdir(parents=True)
     (shared / "paygo" / "__init__.py").write_text("")
     (shared / "pyproject.toml").write_text("")
+    (root / "layers" / "tokens").mkdir()
+    (root / "layers" / "tokens" / "pyproject.toml").write_text("")
     (root / "uv.lock").write_text("")
     return source_tree(root)
 
@@ -91,6 +93,15 @@ def test_the_layer_leaves_out_what_an_installer_notes(tmp_path: Path, wheels: Pa
 
     names = zipfile.ZipFile(tmp_path / "home" / "build" / "local" / manifest["layer"]["file"]).namelist()
     assert names == ["python/paygo/__init__.py", "python/pydantic-2.dist-info/METADATA", "python/pydantic/__init__.py"]
+
+
+def test_the_layer_of_tokens_has_nothing_of_our_own(tmp_path: Path, wheels: Path) -> None:
+    assert wheels.exists()
+
+    manifest = build(layer_tree(tmp_path / "clone"), tmp_path / "home")
+
+    names = zipfile.ZipFile(tmp_path / "home" / "build" / "local" / manifest["layer-tokens"]["file"]).namelist()
+    assert names == ["python/pydantic-2.dist-info/METADATA", "python/pydantic/__init__.py"]
 
 
 @pytest.mark.usefixtures("wheels")
