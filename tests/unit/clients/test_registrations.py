@@ -157,6 +157,16 @@ def test_another_code_is_asked_for_once_even_when_the_answer_is_lost(api: Script
     assert paths(api) == [f"POST {LOCATION}/codes"] * 2
 
 
+def test_a_registration_that_had_all_its_codes_is_not_asked_about_again(api: ScriptedApi, time: Time) -> None:
+    app = opened(api, time)
+    api.will(problem(429, "too-many-codes"))
+
+    with pytest.raises(PaygoProblem) as refused:
+        app.send_code(known())
+
+    assert (refused.value.kind, time.slept) == ("too-many-codes", [])
+
+
 def known() -> Registration:
     return Registration.model_validate(registration("unconfirmed"))
 

@@ -27,6 +27,7 @@ READ_TIMEOUT_SECONDS = 30.0
 
 PASSING_STATUSES = frozenset({500, 502, 503, 504})
 TOO_MANY_REQUESTS = 429
+NO_MORE_AT_ALL = "too-many-codes"
 IN_THE_WAY = frozenset({"request-in-progress", "session-changed"})
 """Problems of two requests that came at the same time: a moment later there is but one."""
 
@@ -198,7 +199,7 @@ def _may_pass(error: BaseException, call: Call) -> bool:
     if isinstance(error, NotSent):
         return True
     if isinstance(error, PaygoProblem):
-        if error.status == TOO_MANY_REQUESTS:  # API Gateway turned it away before any function saw it
-            return True
+        if error.status == TOO_MANY_REQUESTS:  # it was turned away before anything was done
+            return error.kind != NO_MORE_AT_ALL
         return call.repeatable and (error.status in PASSING_STATUSES or error.kind in IN_THE_WAY)
     return call.repeatable and isinstance(error, ApiUnreachable)
