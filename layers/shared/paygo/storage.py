@@ -25,6 +25,9 @@ ABSENT = Attr("pk").not_exists()
 """The condition of an item's first write."""
 PRESENT = Attr("pk").exists()
 
+LONGEST_KEYS = {"pk": 2048, "sk": 1024}
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys"""
+
 MAX_TRANSACTION_WRITES = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
 
@@ -88,7 +91,9 @@ class Table:
         self._client = client
 
     def get(self, **key: str) -> dict[str, Any] | None:
-        """Read an item, strongly consistent."""
+        """Read an item, strongly consistent; there is none under a key that is too long for one."""
+        if any(len(value.encode()) > LONGEST_KEYS[name] for name, value in key.items()):
+            return None
         found = self._client.get_item(TableName=self.name, Key=to_attributes(key), ConsistentRead=True)
         return from_attributes(found["Item"]) if "Item" in found else None
 
@@ -321,8 +326,9 @@ def _after(cursor: str, prefix: str) -> str:
     # The partition is the caller's own, so a cursor carries the sort key alone and cannot point into another's rows.
     try:
         sk = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))["sk"]
+        is_key = isinstance(sk, str) and sk.startswith(prefix) and len(sk.encode()) <= LONGEST_KEYS["sk"]
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
         raise InvalidCursor(cursor) from error
-    if not isinstance(sk, str) or not sk.startswith(prefix):
+    if not is_key:
         raise InvalidCursor(cursor)
-    return sk
+    return str(sk)

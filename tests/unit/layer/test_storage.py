@@ -1,3 +1,5 @@
+import base64
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -228,6 +230,21 @@ def test_pages_together_are_the_whole_list_in_order(table: Table, order: Any, ex
             break
 
     assert seen == expected
+
+
+def test_there_is_nothing_under_a_key_that_is_too_long_for_an_item(table: Table) -> None:
+    assert table.get(pk="\N{SNOWMAN}" * 683, sk="DEVICE") is None
+    assert table.get(pk="HOUSEHOLD#1", sk="D" * 1025) is None
+
+
+def cursor_after(sk: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps({"sk": sk}).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("sk", ["DEVICE#" + "1" * 1018, "DEVICE#\ud800"], ids=["too long", "no text"])
+def test_a_cursor_that_no_key_can_have_led_to_is_refused(table: Table, sk: str) -> None:
+    with pytest.raises(InvalidCursor):
+        table.query("HOUSEHOLD#1", prefix="DEVICE#", limit=1, cursor=cursor_after(sk))
 
 
 @pytest.mark.parametrize(
