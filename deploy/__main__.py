@@ -37,6 +37,9 @@ def up(
     alarm_address: Annotated[str, typer.Option(envvar="ALARM_ADDRESS", help="the address alarms are mailed to")] = "",
     delay_scale: Annotated[str, typer.Option(envvar="DELAY_SCALE", help="what delays are multiplied by, as 0.01")] = "",
     partner_urls: Annotated[str, typer.Option(envvar="PARTNER_URLS", help='as {"bank": "https://..."}')] = "",
+    token_keys: Annotated[str, typer.Option(envvar="TOKEN_KEYS", help="of the account, as 2,1: the first signs")] = "",
+    firewall: Annotated[str, typer.Option(envvar="FIREWALL", help="yes or no: of the account, or as before")] = "",
+    partner_network: Annotated[str, typer.Option(envvar="PARTNER_NETWORK", help="of the account: docs/deploy.md")] = "",
 ) -> None:
     """Bring a stack up, or up to date."""
     run.up(
@@ -51,6 +54,9 @@ def up(
             alarm_address=alarm_address or None,
             delay_scale=run.scale(delay_scale) if delay_scale else None,
             partner_urls=run.addresses(partner_urls) if partner_urls else None,
+            token_keys=run.keys(token_keys) if token_keys else None,
+            firewall=run.switch(firewall) if firewall else None,
+            partner_network=run.network(partner_network) if partner_network else None,
         )
     )
 

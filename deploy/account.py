@@ -1,6 +1,7 @@
 """What an account has once, and every stack uses: `terraform/account`, applied when it has changed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,40 @@ APPLIED = "account/applied.json"
 EMBEDDED_SENDER = "paygo@example.com"
 
 
-def ensure(clients: Clients, home: Path, owner: str, mail_sender: str | None) -> str:
-    """Apply the account's configuration unless that was done, and return the address that e-mails come from."""
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for of the account; what is not said stays as it is."""
+
+    mail_sender: str | None = None
+    token_keys: Sequence[str] | None = None
+    firewall: bool | None = None
+    partner_network: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the account gives its stacks."""
+
+    mail_sender: str
+    for_stacks: Mapping[str, Any] = field(default_factory=dict)
+    """Variables of a stack, as the output of that name has them."""
+
+
+UNKNOWN = Account(EMBEDDED_SENDER, {"token_keys": ["arn:aws:kms:us-east-1:000000000000:key/unknown"]})
+"""Enough to destroy a stack with."""
+
+
+def ensure(clients: Clients, home: Path, owner: str, wanted: Wanted) -> Account:
+    """Apply the account's configuration unless that was done, and return what it gives its stacks."""
     applied = storage.read(clients, APPLIED) or {}
-    sender = mail_sender or applied.get("mail_sender") or _default_sender(clients.target)
-    values = _variables(clients.target, applied.get("owner") or owner, sender)
-    wanted = storage.folder_hash(ROOT / "terraform" / "account", salt=str(sorted(values.items())))
-    if applied.get("hash") == wanted and _bucket_is_there(clients):
-        return sender
+    values = _variables(clients.target, applied, owner, wanted)
+    digest = storage.folder_hash(ROOT / "terraform" / "account", salt=str(sorted(values.items())))
+    if applied.get("hash") == digest and _bucket_is_there(clients):
+        return _account(applied)
     with lock.held(clients, lock.ACCOUNT, "deploy", home, print, patience=300):
-        if (storage.read(clients, APPLIED) or {}).get("hash") == wanted and _bucket_is_there(clients):
-            return sender
+        applied = storage.read(clients, APPLIED) or {}
+        if applied.get("hash") == digest and _bucket_is_there(clients):
+            return _account(applied)
         folder = Folder(
             source=ROOT / "terraform" / "account",
             work=lock.working_folder(home, lock.ACCOUNT),
@@ -38,16 +62,28 @@ def ensure(clients: Clients, home: Path, owner: str, mail_sender: str | None) ->
         with Progress("Account") as progress:
             folder.create(values, progress)
         storage.expire_replaced(clients, storage.artefact_bucket(clients.target), days=30)
-        storage.write(clients, APPLIED, {"hash": wanted, "mail_sender": sender, "owner": values["owner"]})
-    return sender
+        state = storage.State.load(clients, lock.state_key(lock.ACCOUNT))
+        kept = {name: values[name] for name in ("owner", "mail_sender", "token_keys", "firewall", "partner_network")}
+        applied = {"hash": digest, **kept, "for_stacks": state.output("for_stacks") or {}}
+        storage.write(clients, APPLIED, applied)
+    return _account(applied)
 
 
-def _variables(target: Target, owner: str, sender: str) -> dict[str, Any]:
+def _account(applied: Mapping[str, Any]) -> Account:
+    return Account(applied["mail_sender"], applied["for_stacks"])
+
+
+def _variables(target: Target, applied: Mapping[str, Any], owner: str, wanted: Wanted) -> dict[str, Any]:
+    firewall = wanted.firewall if wanted.firewall is not None else applied.get("firewall", False)
+    network = wanted.partner_network if wanted.partner_network is not None else applied.get("partner_network")
     return {
         "region": target.region,
-        "owner": owner,
+        "owner": applied.get("owner") or owner,
         "artefact_bucket": storage.artefact_bucket(target),
-        "mail_sender": sender,
+        "mail_sender": wanted.mail_sender or applied.get("mail_sender") or _default_sender(target),
+        "token_keys": list(wanted.token_keys or applied.get("token_keys") or ["1"]),
+        "firewall": firewall,
+        "partner_network": network or None,
         "embedded": {"endpoint_url": target.endpoint_url} if target.embedded else None,
     }
 

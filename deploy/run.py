@@ -4,11 +4,12 @@ import contextlib
 import getpass
 import json
 import platform
+import re
 import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +41,9 @@ class Wish:
     alarm_address: str | None = None
     delay_scale: float | None = None
     partner_urls: Mapping[str, str] | None = None
+    token_keys: Sequence[str] | None = None
+    firewall: bool | None = None
+    partner_network: Mapping[str, Any] | None = None
 
     @property
     def stack(self) -> str:
@@ -57,6 +61,50 @@ def scale(text: str) -> float:
     except ValueError:
         msg = f"DELAY_SCALE is a number, as 0.01: not '{text}'."
         raise ValueError(msg) from None
+
+
+def keys(text: str) -> list[str]:
+    """Read the names of the keys of bearer tokens, the one that signs first.
+
+    >>> keys("2,1")
+    ['2', '1']
+    """
+    names = [name.strip() for name in text.split(",")]
+    if not all(re.fullmatch(r"[0-9A-Za-z-]+", name) for name in names) or len(set(names)) < len(names):
+        msg = f"TOKEN_KEYS names keys, the one that signs first, as 2,1: not '{text}'."
+        raise ValueError(msg)
+    return names
+
+
+def switch(text: str) -> bool:
+    """Read whether there is to be a firewall.
+
+    >>> switch("yes")
+    True
+    """
+    if text not in {"yes", "no"}:
+        msg = f"FIREWALL is yes or no, not '{text}'."
+        raise ValueError(msg)
+    return text == "yes"
+
+
+def network(text: str) -> dict[str, Any]:
+    """Read which network reaches a partner's, `none` for none.
+
+    >>> network("none")
+    {}
+    """
+    try:
+        read = {} if text == "none" else json.loads(text)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict) or read.keys() not in (set(), {"cidr", "partner_cidr", "customer_gateway_ip", "asn"}):
+        msg = (
+            'PARTNER_NETWORK is none, or JSON as {"cidr": "10.20.0.0/24", "partner_cidr": "192.0.2.0/24", '
+            '"customer_gateway_ip": "198.51.100.7", "asn": 65010}.'
+        )
+        raise ValueError(msg)
+    return read
 
 
 def addresses(text: str) -> dict[str, str]:
@@ -94,12 +142,13 @@ def up(wish: Wish) -> dict[str, Any]:
             manifest = submit(packages.build, ROOT, home, packages_target)
             initialised = submit(folder.init)
             strays = submit(_strays, clients, wish.stack, state)
-            sender = account.ensure(clients, home, names.tag_value(_person()), wish.mail_sender)
+            wanted = account.Wanted(wish.mail_sender, wish.token_keys, wish.firewall, wish.partner_network)
+            given = account.ensure(clients, home, names.tag_value(_person()), wanted)
             uploaded = storage.upload(clients, home / "build" / packages_target, manifest())
             _tell(f"{len(manifest())} packages, {uploaded} uploaded ({time.monotonic() - began:.1f} s)")
             _clear(clients, wish.stack, strays())
             initialised()
-        _apply(clients, wish.stack, folder, _variables(wish, cloud, state, manifest(), sender, architecture), state)
+        _apply(clients, wish.stack, folder, _variables(wish, cloud, state, manifest(), given, architecture), state)
         access = _access(cloud, State.load(clients, lock.state_key(wish.stack)))
     _write(home, wish.stack, access)
     print(f"{wish.stack} is up after {time.monotonic() - began:.1f} s: {access['api_url']}")
@@ -250,7 +299,7 @@ def _destroy_by_terraform(folder: Folder, wish: Wish, cloud: Target, state: Stat
         with Progress("Terraform") as progress:
             keys = {name: f"artefacts/{name}" for name in (*packages.LAYERS, *packages.services(ROOT))}
             manifest = {name: {"key": key} for name, key in keys.items()}
-            folder.destroy(_variables(wish, cloud, state, manifest, account.EMBEDDED_SENDER, "arm64"), progress)
+            folder.destroy(_variables(wish, cloud, state, manifest, account.UNKNOWN, "arm64"), progress)
     except TerraformKilled:
         raise
     except DeployError as error:
@@ -292,7 +341,7 @@ def _variables(
     cloud: Target,
     state: State,
     manifest: Mapping[str, Mapping[str, str]],
-    sender: str,
+    given: account.Account,
     architecture: str,
 ) -> dict[str, Any]:
     now = datetime.now(UTC)
@@ -312,11 +361,12 @@ def _variables(
         "artefact_bucket": storage.artefact_bucket(cloud),
         "artefacts": {name: entry["key"] for name, entry in manifest.items()},
         "architecture": _own_architecture() if cloud.embedded else architecture,
-        "mail_sender": sender,
-        "alarm_address": wish.alarm_address or state.output("alarm_address") or sender,
+        "mail_sender": given.mail_sender,
+        "alarm_address": wish.alarm_address or state.output("alarm_address") or given.mail_sender,
         "delay_scale": _kept(wish.delay_scale, state.output("delay_scale"), 1, fits=stage == "development"),
         "partner_urls": _kept(wish.partner_urls, state.output("partner_urls"), {}, fits=stage != "development"),
         "embedded": {"endpoint_url": cloud.endpoint_url} if cloud.embedded else None,
+        **given.for_stacks,
     }
 
 

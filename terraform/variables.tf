@@ -182,3 +182,23 @@ variable "partner_urls" {
     error_message = "Production has no mock: give the https:// address of every partner that is called."
   }
 }
+
+variable "web_acl_arn" {
+  description = "The account's firewall, which stands before the API; null where it has none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.web_acl_arn == null || can(regex(":wafv2:[^:]+:[0-9]+:regional/webacl/", var.web_acl_arn))
+    error_message = "The firewall of an API is a regional web ACL of WAF, by its ARN."
+  }
+}
+
+variable "partner_network" {
+  description = "The account's network that reaches a partner's own, for the proxy function; null where it has none."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}

@@ -38,6 +38,45 @@ variable "mail_sender" {
   }
 }
 
+variable "token_keys" {
+  description = "The names of the keys of bearer tokens: the first signs, and what any of them signed is accepted."
+  type        = list(string)
+  default     = ["1"]
+
+  validation {
+    condition     = length(var.token_keys) > 0 && length(distinct(var.token_keys)) == length(var.token_keys)
+    error_message = "Bearer tokens are signed by a key: name one at least, and each once."
+  }
+}
+
+variable "firewall" {
+  description = "Whether a firewall holds back addresses that open very many sessions."
+  type        = bool
+  default     = false
+}
+
+variable "partner_network" {
+  description = "The network that reaches a partner's by VPN, null for none: its own CIDR, the partner's CIDR, and the partner's gateway with its BGP number."
+  type = object({
+    cidr                = string
+    partner_cidr        = string
+    customer_gateway_ip = string
+    asn                 = number
+  })
+  default = null
+
+  validation {
+    condition = var.partner_network == null || alltrue([
+      for cidr in [try(var.partner_network.cidr, ""), try(var.partner_network.partner_cidr, "")] : can(cidrsubnet(cidr, 1, 0))
+    ])
+    error_message = "Give both CIDRs with their lengths, like 10.20.0.0/24."
+  }
+  validation {
+    condition     = var.partner_network == null || can(cidrnetmask("${try(var.partner_network.customer_gateway_ip, "")}/32"))
+    error_message = "The partner's gateway is an IPv4 address."
+  }
+}
+
 variable "embedded" {
   description = "Where the embedded cloud is reached; null on AWS. The provider itself reads AWS_ENDPOINT_URL."
   type = object({

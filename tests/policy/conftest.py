@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.policy.plan import ADDRESSES, Plan, Planner
+from tests.policy.plan import ADDRESSES, NETWORK, Plan, Planner
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,3 +29,9 @@ def production(planner: Planner) -> Plan:
 @pytest.fixture(scope="session")
 def account(planner: Planner) -> Plan:
     return planner.account()
+
+
+@pytest.fixture(scope="session")
+def walled(planner: Planner) -> Plan:
+    """An account with all that one may have."""
+    return planner.account(firewall=True, partner_network=NETWORK)

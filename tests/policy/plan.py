@@ -42,6 +42,13 @@ ADDRESSES = {
     contract.parent.name: f"https://{contract.parent.name}.example.net"
     for contract in (REPOSITORY / "contracts" / "partners").glob("*/openapi.yaml")
 }
+# A network that reaches a partner's own.
+NETWORK = {
+    "cidr": "10.20.0.0/24",
+    "partner_cidr": "192.0.2.0/24",
+    "customer_gateway_ip": "198.51.100.7",
+    "asn": 65010,
+}
 # The secrets that functions may be told of, by their addresses.
 SECRETS = {
     "aws_secretsmanager_secret.webhook": "operations/webhook",
@@ -98,7 +105,17 @@ class Planner:
 
     def stack(self, **facts: Any) -> Plan:
         """Plan a stack."""
-        names = ("layer", "layer-tokens", "identity", "devices", "payments", "ledger", "notifications", "partners", "operations")
+        names = (
+            "layer",
+            "layer-tokens",
+            "identity",
+            "devices",
+            "payments",
+            "ledger",
+            "notifications",
+            "partners",
+            "operations",
+        )
         facts = {
             "stack": STACK,
             "branch": "policy",
@@ -116,13 +133,14 @@ class Planner:
         }
         return self._plan(self._root, facts, seeded=True)
 
-    def account(self) -> Plan:
+    def account(self, **facts: Any) -> Plan:
         """Plan what an account has once."""
         facts = {
             "region": REGION,
             "owner": "policy@example.org",
             "artefact_bucket": "artefacts",
             "mail_sender": "paygo@example.org",
+            **facts,
         }
         return self._plan(self._root / "account", facts, seeded=False)
 

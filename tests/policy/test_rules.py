@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.policy import rules
-from tests.policy.plan import ACCOUNT, ADDRESSES, STACK, Plan, Planner
+from tests.policy.plan import ACCOUNT, ADDRESSES, NETWORK, STACK, Plan, Planner, PlanRefused
 
 type Rule = Callable[[Plan], rules.Complaints]
 type Doctor = Callable[[dict[str, Any]], object]
@@ -155,6 +156,55 @@ def test_each_third_party_has_limits_of_its_own(production: Plan) -> None:
 
 def test_in_development_third_parties_share_one_plan_with_the_largest_limits(development: Plan) -> None:
     assert limits(development) == {"partners": (50, 100, 1_000_000)}
+
+
+ACL = f"arn:aws:wafv2:eu-west-1:{ACCOUNT}:regional/webacl/paygo/0b9f4f1e-3c83-4f0e-a0ad-0a3a0b2b5c11"
+
+
+def test_an_account_has_neither_firewall_nor_network_unless_they_are_asked_for(account: Plan) -> None:
+    assert not [
+        one.type for one in account.resources if re.match("aws_(wafv2|vpc|vpn|subnet|route|security)", one.type)
+    ]
+
+
+def test_a_firewall_holds_back_addresses_that_open_very_many_sessions(walled: Plan) -> None:
+    [acl] = walled.of("aws_wafv2_web_acl")
+    [rule] = acl.values["rule"]
+    [statement] = rule["statement"][0]["rate_based_statement"]
+
+    assert rule["action"][0]["block"]
+    assert (statement["aggregate_key_type"], statement["limit"], statement["evaluation_window_sec"]) == ("IP", 300, 300)
+    matches = statement["scope_down_statement"][0]["and_statement"][0]["statement"]
+    assert [one["byte_match_statement"][0]["search_string"] for one in matches] == ["POST", "/v1/sessions"]
+
+
+def test_a_network_reaches_the_partner_and_nobody_else(walled: Plan) -> None:
+    [group] = walled.of("aws_security_group")
+    [way_out] = group.values["egress"]
+
+    assert (way_out["cidr_blocks"], way_out["from_port"], way_out["to_port"]) == (["192.0.2.0/24"], 443, 443)
+    assert not group.values.get("ingress")
+    assert [one.values["cidr_block"] for one in walled.of("aws_subnet")] == ["10.20.0.0/25", "10.20.0.128/25"]
+    assert not any(one.values.get("map_public_ip_on_launch") for one in walled.of("aws_subnet"))
+    assert not walled.of("aws_internet_gateway")
+    assert not walled.of("aws_nat_gateway")
+    assert walled.of("aws_vpn_connection")
+
+
+def test_a_network_that_cannot_be_is_refused_in_sentences(planner: Planner) -> None:
+    with pytest.raises(PlanRefused) as refused:
+        planner.account(partner_network={**NETWORK, "cidr": "10.20.0.0", "customer_gateway_ip": "bank.example.net"})
+
+    said = " ".join(str(refused.value).replace("│", " ").split())
+    assert "Give both CIDRs with their lengths" in said
+    assert "The partner's gateway is an IPv4 address" in said
+
+
+def test_a_stack_stands_behind_the_firewall_of_its_account(planner: Planner, development: Plan) -> None:
+    [placed] = planner.stack(stage="development", web_acl_arn=ACL).of("aws_wafv2_web_acl_association")
+
+    assert placed.values["web_acl_arn"] == ACL
+    assert not development.of("aws_wafv2_web_acl_association")
 
 
 def test_a_mock_takes_what_comes(development: Plan) -> None:

@@ -128,7 +128,7 @@ resource "aws_api_gateway_stage" "this" {
   # checkov:skip=CKV_AWS_73: tracing is the caller's decision and no function sends traces yet
   # checkov:skip=CKV_AWS_120: answers differ by caller, a cache would mix them
   # checkov:skip=CKV2_AWS_4: the settings of all methods are in aws_api_gateway_method_settings.all
-  # checkov:skip=CKV2_AWS_29: the firewall belongs to the account, which has none yet
+  # checkov:skip=CKV2_AWS_29: the firewall belongs to the account, which may have one: aws_wafv2_web_acl_association.this
   # checkov:skip=CKV2_AWS_51: callers are known by signature or API key, not by a client certificate
   rest_api_id   = aws_api_gateway_rest_api.this.id
   deployment_id = aws_api_gateway_deployment.this.id
@@ -151,6 +151,13 @@ resource "aws_api_gateway_stage" "this" {
       length      = "$context.responseLength"
     })
   }
+}
+
+resource "aws_wafv2_web_acl_association" "this" {
+  for_each = var.web_acl_arn == null ? toset([]) : toset(["stage"])
+
+  resource_arn = aws_api_gateway_stage.this.arn
+  web_acl_arn  = var.web_acl_arn
 }
 
 # API Gateway would make it by itself, for ever and without the stack's tags.

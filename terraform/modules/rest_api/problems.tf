@@ -67,7 +67,7 @@ locals {
     UNAUTHORIZED = {
       type   = "unauthorized"
       title  = "The caller could not be verified"
-      detail = "Send the credentials that the contract asks for on this route."
+      detail = "Send a bearer token of a session that is not over: refresh the session for a new one."
       status = 401
     }
     UNSUPPORTED_MEDIA_TYPE = {
@@ -76,7 +76,7 @@ locals {
       detail = "Send the content type that the contract names."
       status = 415
     }
-    WAF_FILTERED = local.refused
+    WAF_FILTERED = local.throttled # the firewall's one rule is a rate
 
     # These stand for several statuses, so the document leaves its own out.
     DEFAULT_4XX = merge(local.refused, { status = null })

@@ -49,6 +49,12 @@ variable "api_keys" {
   }
 }
 
+variable "web_acl_arn" {
+  description = "The firewall before the API; null for none."
+  type        = string
+  default     = null
+}
+
 variable "base_url" {
   description = "What the API's address is made from; null for the one AWS gives it."
   type        = string

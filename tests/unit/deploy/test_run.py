@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from deploy import run
+from deploy.account import Account
 from deploy.errors import AlreadyThereError, DeployError
 from deploy.leftovers import KINDS, Found, Leftover
 from deploy.progress import Progress
@@ -108,7 +109,7 @@ def test_a_stage_is_kept_until_another_is_said(said: str | None, before: str | N
     cloud = Target("us-east-1", "123456789012", "nobody")
 
     variables = run._variables(
-        run.Wish("demo", stage=said), cloud, State({"outputs": outputs}), {}, "a@example.org", "arm64"
+        run.Wish("demo", stage=said), cloud, State({"outputs": outputs}), {}, Account("a@example.org"), "arm64"
     )
 
     assert variables["stage"] == expected
@@ -117,7 +118,14 @@ def test_a_stage_is_kept_until_another_is_said(said: str | None, before: str | N
 def told(wish: run.Wish, **before: Any) -> dict[str, Any]:
     outputs = {name: {"value": value} for name, value in before.items()}
     cloud = Target("us-east-1", "123456789012", "nobody")
-    return run._variables(wish, cloud, State({"outputs": outputs}), {}, "sender@example.org", "arm64")
+    return run._variables(wish, cloud, State({"outputs": outputs}), {}, Account("sender@example.org"), "arm64")
+
+
+def test_a_stack_is_told_what_its_account_has() -> None:
+    cloud = Target("us-east-1", "123456789012", "nobody")
+    given = Account("sender@example.org", {"web_acl_arn": "arn"})
+
+    assert run._variables(run.Wish("demo"), cloud, State({}), {}, given, "arm64")["web_acl_arn"] == "arn"
 
 
 BANK = {"bank": "https://bank.example.org"}

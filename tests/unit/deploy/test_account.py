@@ -1,0 +1,111 @@
+"""What an account has once: what was asked for stays until something else is asked for."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy import account, lock, run, storage
+from deploy.account import Wanted
+from deploy.storage import State
+from deploy.target import Target
+
+NETWORK = {
+    "cidr": "10.20.0.0/24",
+    "partner_cidr": "192.0.2.0/24",
+    "customer_gateway_ip": "198.51.100.7",
+    "asn": 65010,
+}
+GIVEN = {"web_acl_arn": "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/paygo/1", "partner_network": None}
+
+
+class Clients:
+    """A cloud whose bucket is there."""
+
+    target = Target("eu-west-1", "123456789012", "profile")
+
+    def __call__(self, service: str) -> Any:
+        return self
+
+    def head_bucket(self, **_: str) -> None:
+        """Find it."""
+
+
+class Account:
+    """An account's configuration, its state bucket, and how often it was applied with what."""
+
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.home = tmp_path
+        self.kept: dict[str, Any] = {}
+        self.applied: list[Any] = []
+        monkeypatch.setattr(storage, "read", lambda _, key: self.kept.get(key))
+        monkeypatch.setattr(storage, "write", lambda _, key, content: self.kept.update({key: content}))
+        monkeypatch.setattr(storage, "expire_replaced", lambda *_, **__: None)
+        monkeypatch.setattr(State, "load", lambda *_: State({"outputs": {"for_stacks": {"value": GIVEN}}}))
+        monkeypatch.setattr(account, "_adopt", lambda *_: None)
+        monkeypatch.setattr(account, "Folder", lambda **_: self)
+        monkeypatch.setattr(lock, "held", lambda *_, **__: self)
+
+    def __enter__(self) -> None:
+        """Take the lock."""
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+
+    def init(self) -> None:
+        """Set Terraform up."""
+
+    def create(self, values: Any, _progress: object) -> None:
+        self.applied.append(values)
+
+    def ensure(self, wanted: Wanted) -> account.Account:
+        return account.ensure(Clients(), self.home, "me", wanted)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def its(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+    return Account(tmp_path, monkeypatch)
+
+
+def test_what_an_account_gives_its_stacks_is_known_without_applying_it_again(its: Account) -> None:
+    first = its.ensure(Wanted("paygo@example.org"))
+    second = its.ensure(Wanted())
+
+    assert first == second == account.Account("paygo@example.org", GIVEN)
+    assert len(its.applied) == 1
+
+
+def test_an_account_has_neither_firewall_nor_network_unless_they_are_asked_for(its: Account) -> None:
+    its.ensure(Wanted("paygo@example.org"))
+
+    assert (its.applied[0]["firewall"], its.applied[0]["partner_network"]) == (False, None)
+
+
+def test_what_was_asked_for_stays_until_something_else_is(its: Account) -> None:
+    its.ensure(Wanted("paygo@example.org", firewall=True, partner_network=NETWORK))
+    its.ensure(Wanted("other@example.org"))
+    its.ensure(Wanted(firewall=False, partner_network={}))
+
+    assert [(one["mail_sender"], one["firewall"], one["partner_network"]) for one in its.applied] == [
+        ("paygo@example.org", True, NETWORK),
+        ("other@example.org", True, NETWORK),
+        ("other@example.org", False, None),
+    ]
+
+
+def test_a_firewall_is_there_or_not() -> None:
+    assert (run.switch("yes"), run.switch("no")) == (True, False)
+    with pytest.raises(ValueError, match="yes or no, not 'on'"):
+        run.switch("on")
+
+
+def test_a_network_is_said_whole_or_not_at_all() -> None:
+    said = (
+        '{"cidr": "10.20.0.0/24", "partner_cidr": "192.0.2.0/24", "customer_gateway_ip": "198.51.100.7", "asn": 65010}'
+    )
+
+    assert run.network(said) == NETWORK
+    assert run.network("none") == {}
+    for wrong in ("on", "[]", '{"cidr": "10.20.0.0/24"}'):
+        with pytest.raises(ValueError, match="PARTNER_NETWORK is none, or JSON as"):
+            run.network(wrong)
