@@ -5,13 +5,16 @@ from datetime import date, datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, ConfigDict, Field, Secret, SecretStr
 
 from identity.model import Applicant, Outcome, Proof, Registration, RegistrationKind, RegistrationState
 from identity.tokens import BearerToken
 from identity.usecases.sessions import Opened
 from paygo.http import WireModel
 from paygo.security import Session, SessionState
+
+type CustomerNumber = Secret[Annotated[str, Field(pattern=r"^[0-9]{6,20}$")]]
+type OneTimeCode = Secret[Annotated[str, Field(pattern=r"^[0-9]{6}$")]]
 
 
 class CredentialsBody(WireModel):
@@ -157,8 +160,8 @@ class PartnerSignInBody(WireModel):
 
     kind: Literal[RegistrationKind.PARTNER]
     partner: Literal["bank"]
-    customer_number: Annotated[SecretStr, Field(pattern=r"^[0-9]{6,20}$")]
-    one_time_code: Annotated[SecretStr, Field(pattern=r"^[0-9]{6}$")]
+    customer_number: CustomerNumber
+    one_time_code: OneTimeCode
 
 
 class RegistrationKindBody(WireModel):
@@ -197,7 +200,7 @@ class PartnerRegistrationBody(WireModel):
     kind: Literal[RegistrationKind.PARTNER]
     partner: Literal["bank"]
     customer_number: Annotated[str, Field(pattern=r"^[0-9]{6,20}$")]
-    one_time_code: Annotated[SecretStr, Field(pattern=r"^[0-9]{6}$")]
+    one_time_code: OneTimeCode
 
     def proof(self) -> Proof:
         """Return what the bank is to verify."""
