@@ -9,6 +9,7 @@ module "api" {
   base_url    = one([for embedded in var.embedded[*] : "${embedded.endpoint_url}/_aws/execute-api"])
   web_acl_arn = var.web_acl_arn
   functions   = local.functions
+  authorizer  = "identity/authorizer"
   api_keys    = { for name, partner in module.partner : name => { id = partner.api_key_id, limits = local.partners[name].limits } }
 }
 

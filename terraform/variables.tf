@@ -183,6 +183,16 @@ variable "partner_urls" {
   }
 }
 
+variable "token_keys" {
+  description = "The account's KMS keys of bearer tokens, by their ARNs: the first signs, and what any of them signed is accepted."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.token_keys) > 0 && alltrue([for arn in var.token_keys : can(regex("^arn:[^:]+:kms:[^:]+:[0-9]+:key/[-0-9a-zA-Z]+$", arn))])
+    error_message = "Bearer tokens are signed by a key of KMS, named by its ARN: there has to be one."
+  }
+}
+
 variable "web_acl_arn" {
   description = "The account's firewall, which stands before the API; null where it has none."
   type        = string

@@ -21,6 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 STACK = "paygo-policy"
+TOKEN_KEYS = [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{number}" for number in ("new", "old")]
 
 # What AWS names when it makes a resource would be unknown in a plan of nothing, and with it whatever it stands in.
 # A state that knows these and nothing else makes the plan say the rest.
@@ -129,6 +130,7 @@ class Planner:
             "architecture": "arm64",
             "mail_sender": "paygo@example.org",
             "alarm_address": "operators@example.org",
+            "token_keys": TOKEN_KEYS,
             **facts,
         }
         return self._plan(self._root, facts, seeded=True)

@@ -18,6 +18,8 @@ locals {
         method   = method
         function = operation["x-paygo-function"]
         security = operation.security
+        callers  = try(operation["x-paygo-callers"], [])
+        scope    = try(operation["x-paygo-scope"], null)
         parameters = [
           for parameter in concat(try(item.parameters, []), try(operation.parameters, [])) :
           try(local.contract.components.parameters[trimprefix(parameter["$ref"], "#/components/parameters/")], parameter)
@@ -28,16 +30,41 @@ locals {
     }
   ]...)
 
+  # One method has one kind of authorization: what a session's signature opens is there once more for its token.
+  by_token = {
+    for id, operation in local.operations : "${id}ByToken" => merge(operation, {
+      path     = "/bearer${operation.path}"
+      security = [{ bearer = [] }]
+      route    = replace(operation.route, "/^([A-Z]+)/", "$1/bearer")
+    }) if contains(flatten([for requirement in operation.security : keys(requirement)]), "session")
+  }
+  routes = merge(local.operations, local.by_token)
+
   # By name and not by reference: a function is told the API's address, so the API cannot wait for the function.
   invocations = {
-    for id, operation in local.operations : id => format(
+    for function in distinct(concat(values(local.operations)[*].function, [var.authorizer])) : function => format(
       "arn:%s:apigateway:%s:lambda:path/2015-03-31/functions/%s/invocations",
       var.stack.partition,
       var.stack.region,
       format("arn:%s:lambda:%s:%s:function:%s-%s:live",
-        var.stack.partition, var.stack.region, var.stack.account_id, var.stack.name, replace(operation.function, "/", "-"),
+        var.stack.partition, var.stack.region, var.stack.account_id, var.stack.name, replace(function, "/", "-"),
       ),
     )
+  }
+
+  # What it answers is used for a minute for all that a token calls; the functions look at the session every time.
+  # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-authorizer.html
+  bearer = {
+    type                           = "apiKey"
+    name                           = "Authorization"
+    in                             = "header"
+    "x-amazon-apigateway-authtype" = "custom"
+    "x-amazon-apigateway-authorizer" = {
+      type                         = "token"
+      authorizerUri                = local.invocations[var.authorizer]
+      authorizerResultTtlInSeconds = 60
+      identityValidationExpression = "^Bearer [-0-9A-Za-z_.]+$"
+    }
   }
 
   # Body schemas stay out: API Gateway's models are JSON Schema draft 4. The functions check bodies.
@@ -45,8 +72,8 @@ locals {
     openapi = "3.0.1"
     info    = { title = var.stack.name, version = local.contract.info.version }
     paths = {
-      for path, item in local.paths : path => {
-        for id, operation in local.operations : operation.method => {
+      for path in distinct(values(local.routes)[*].path) : path => {
+        for id, operation in local.routes : operation.method => {
           operationId = id
           security    = operation.security
           parameters = [
@@ -58,18 +85,22 @@ locals {
           x-amazon-apigateway-integration = {
             type                = "aws_proxy"
             httpMethod          = "POST"
-            uri                 = local.invocations[id]
+            uri                 = local.invocations[operation.function]
             passthroughBehavior = "when_no_match"
             timeoutInMillis     = 29000
           }
         } if operation.path == path
       }
     }
-    components = { securitySchemes = local.contract.components.securitySchemes }
+    components = { securitySchemes = merge(local.contract.components.securitySchemes, { bearer = local.bearer }) }
     x-amazon-apigateway-gateway-responses = {
       for type, problem in local.problems : type => merge(
         {
-          responseParameters = { "gatewayresponse.header.Content-Type" = "'application/problem+json'" }
+          responseParameters = merge(
+            { "gatewayresponse.header.Content-Type" = "'application/problem+json'" },
+            # Who is not known is told how to make itself known: https://www.rfc-editor.org/rfc/rfc6750#section-3
+            type == "UNAUTHORIZED" ? { "gatewayresponse.header.WWW-Authenticate" = "'Bearer'" } : {},
+          )
           responseTemplates = {
             "application/json" = jsonencode(merge({ for name, value in problem : name => value if value != null }, {
               type     = "urn:paygo:problem:${problem.type}"
@@ -212,11 +243,20 @@ resource "aws_api_gateway_method_settings" "unthrottled" {
 }
 
 resource "aws_lambda_permission" "this" {
-  for_each = local.operations
+  for_each = local.routes
 
   function_name = var.functions[each.value.function].name
   qualifier     = var.functions[each.value.function].qualifier
   action        = "lambda:InvokeFunction"
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${local.execution_arn}/${local.stage}/${each.value.route}"
+}
+
+# The API has one authorizer, which the import makes under an id of its own.
+resource "aws_lambda_permission" "authorizer" {
+  function_name = var.functions[var.authorizer].name
+  qualifier     = var.functions[var.authorizer].qualifier
+  action        = "lambda:InvokeFunction"
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${local.execution_arn}/authorizers/*"
 }

@@ -32,6 +32,11 @@ variable "functions" {
   }))
 }
 
+variable "authorizer" {
+  description = "The function, by `<service>/<function>`, that knows bearer tokens."
+  type        = string
+}
+
 variable "api_keys" {
   description = "The callers with an API key, its identifier, and how often each may call: a second, in a burst, and a day."
   type = map(object({
