@@ -2,11 +2,12 @@
 
 locals {
   # The one list. A partner that `calls_us` has an API key, signs, and has limits: calls a second, in a burst and a day;
-  # one that is `called` has a contract in contracts/partners; a `provider` takes households' money.
+  # one that is `called` has a contract in contracts/partners, and with a `network` of its own it is called through the proxy;
+  # a `checker` says who somebody is; a `provider` takes households' money.
   partners = {
     supplier        = { calls_us = true, limits = { rate = 2, burst = 10, quota = 2000 } }
-    identity-bureau = { calls_us = true, limits = { rate = 50, burst = 100, quota = 200000 }, called = true }
-    bank            = { called = true }
+    identity-bureau = { calls_us = true, limits = { rate = 50, burst = 100, quota = 200000 }, called = true, checker = true }
+    bank            = { called = true, network = true, checker = true }
     crm             = { called = true }
     mobile-money    = { calls_us = true, limits = { rate = 50, burst = 100, quota = 1000000 }, called = true, provider = true }
     mobile-wallet   = { calls_us = true, limits = { rate = 50, burst = 100, quota = 1000000 }, called = true, provider = true }
@@ -14,6 +15,8 @@ locals {
 
   calling_us = toset([for name, partner in local.partners : name if try(partner.calls_us, false)])
   called     = toset([for name, partner in local.partners : name if try(partner.called, false)])
+  proxied    = toset([for name, partner in local.partners : name if try(partner.network, false)])
+  checkers   = toset([for name, partner in local.partners : name if try(partner.checker, false)])
   providers  = toset([for name, partner in local.partners : name if try(partner.provider, false)])
 
   partner_contracts = { for name in local.called : name => yamldecode(file("${path.module}/../contracts/partners/${name}/openapi.yaml")) }
@@ -26,14 +29,18 @@ locals {
         secret_arn       = module.called_partner[name].secret_arn
         calls_per_second = local.partner_contracts[name].info["x-paygo-calls-per-second"]
       },
+      contains(local.proxied, name) ? { proxy = local.proxy } : {},
       contains(local.calling_us, name) ? { inbound_secret_arn = module.partner[name].secret_arn } : {},
     )
   }
 
-  # A function that calls a partner, or any of the providers: it reads the credentials and shares the partner's rate, and
-  # whether it answers at all, with the stack's other workers.
+  # By its name: what calls it and what it is stand in one list.
+  proxy = "${local.arns.functions}:${var.stack}-partners-proxy:live"
+
+  # A function that calls a partner, or any of the checkers or providers: it reads the credentials and shares the partner's
+  # rate, and whether it answers at all, with the stack's other workers.
   calling = {
-    for who, names in merge({ for name in local.called : name => [name] }, { providers = local.providers }) : who => {
+    for who, names in merge({ for name in local.called : name => [name] }, { checkers = local.checkers, providers = local.providers }) : who => {
       environment = {
         PARTNERS            = jsonencode({ for name in names : name => local.partner_facts[name] })
         PARTNER_CALLS_TABLE = module.partner_calls_table.name
@@ -41,9 +48,15 @@ locals {
       statements = concat(
         module.partner_calls_table.statements.once,
         flatten([for name in names : module.called_partner[name].statements.read]),
+        length(setintersection(names, local.proxied)) > 0 ? local.ask_proxy : [],
       )
     }
   }
+
+  ask_proxy = [{
+    actions   = ["lambda:InvokeFunction"]
+    resources = [local.proxy]
+  }]
 }
 
 # The third parties that call us, each on its own routes.
@@ -92,6 +105,22 @@ module "partners" {
       environment = local.calling["crm"].environment
       statements  = local.calling["crm"].statements
       timeout     = 30
+    }
+    # The one function that others invoke directly. It has no credential of its own, and forwards only what is listed here.
+    proxy = {
+      environment = {
+        PROXIED = jsonencode({
+          for name in local.proxied : name => {
+            url = local.partner_facts[name].url
+            operations = flatten([
+              for path, item in local.partner_contracts[name].paths : [
+                for method in setintersection(keys(item), ["get", "put", "post", "patch", "delete"]) : "${upper(method)} ${path}"
+              ]
+            ])
+          }
+        })
+      }
+      network = var.partner_network
     }
   }
 }

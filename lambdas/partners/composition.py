@@ -1,13 +1,17 @@
 """The service's collaborators, made once in each environment."""
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from pydantic import TypeAdapter
+
 from partners.gateways.callbacks import QueueOfCallbacks, SignedCalls
 from partners.model.contract import Contract
+from partners.model.forwarding import Proxied
 from partners.repository import BucketOfOverrides, TableOfRequests
 from partners.usecases.mock import Partner, Theatre
 from paygo.composition import own_table, s3, sqs
@@ -18,6 +22,7 @@ from paygo.security import PartnerKeys, partner_keys
 
 if TYPE_CHECKING:
     from partners.gateways.crm import HttpCrm
+    from partners.gateways.partner_network import PartnerNetwork
 
 CONTRACTS = Path(__file__).parent / "contracts"
 """The partners' contracts as JSON; the build puts them into the service's zip."""
@@ -55,6 +60,20 @@ def crm() -> "HttpCrm":
     from paygo.partners import partner as called_partner
 
     return HttpCrm(called_partner("crm", bearer))
+
+
+@cache
+def proxied() -> Mapping[str, Proxied]:
+    """Return the partners that only the proxy reaches, by name."""
+    return TypeAdapter(dict[str, Proxied]).validate_json(setting("PROXIED"))
+
+
+@cache
+def partner_network() -> "PartnerNetwork":
+    """Return the network that they are in."""
+    from partners.gateways.partner_network import PartnerNetwork
+
+    return PartnerNetwork()
 
 
 @cache

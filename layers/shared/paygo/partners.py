@@ -93,6 +93,8 @@ class PartnerSettings(BaseModel):
 
     url: str = ""
     secret_arn: str = ""
+    proxy: str = ""
+    """The alias of the function that reaches it; empty where it is reached from everywhere."""
     calls_per_second: Annotated[float, Field(gt=0)] = 1.0
     inbound_secret_arn: str = ""
 
@@ -203,6 +205,10 @@ class PartnerClient:
         self._settings = settings
         self._authenticate = authenticate
         self._http = requests.Session()
+        if settings.proxy:
+            from paygo.proxy import ProxyAdapter, proxy_client
+
+            self._http.mount(settings.url, ProxyAdapter(proxy_client(), settings.proxy, name, settings.url))
         self._bucket = Bucket(client, table_name, f"BUCKET#{name}", settings.calls_per_second)
         self._budget = RetryBudget()
         # The breaker counts whole seconds.

@@ -70,6 +70,20 @@ locals {
         resources = ["${local.arns.queues}:${local.names[queue]}"]
         condition = null
       }],
+      f.network == null ? [] : [{
+        # Lambda makes the network interfaces in the function's name, and AWS knows no narrower resource before there are any.
+        # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+        actions = [
+          "ec2:AssignPrivateIpAddresses",
+          "ec2:CreateNetworkInterface",
+          "ec2:DeleteNetworkInterface",
+          "ec2:DescribeNetworkInterfaces",
+          "ec2:DescribeSubnets",
+          "ec2:UnassignPrivateIpAddresses",
+        ]
+        resources = ["*"]
+        condition = null
+      }],
     )
   }
 
@@ -130,7 +144,7 @@ resource "aws_iam_role_policy" "this" {
 resource "aws_lambda_function" "this" {
   # checkov:skip=CKV_AWS_115: concurrency is the account's to share; reserving some starves the other stacks
   # checkov:skip=CKV_AWS_116: what is called asynchronously has a failure destination
-  # checkov:skip=CKV_AWS_117: no function reaches into a private network
+  # checkov:skip=CKV_AWS_117: what calls AWS alone needs no network of ours; what needs one names it
   # checkov:skip=CKV_AWS_173: the environment names resources and holds no secret; Lambda's own key encrypts it
   # checkov:skip=CKV_AWS_272: the artefact bucket takes code from the deployer only, under its content hash
   for_each = var.functions
@@ -149,6 +163,14 @@ resource "aws_lambda_function" "this" {
 
   environment {
     variables = merge(var.environment, local.told[each.key], each.value.environment)
+  }
+
+  dynamic "vpc_config" {
+    for_each = each.value.network[*]
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
   }
 
   # The caller decides whether a request is traced.
