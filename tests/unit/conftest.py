@@ -35,6 +35,9 @@ SETTINGS = {
             for name in ("identity-bureau", "bank", "crm", "mobile-money", "mobile-wallet")
         }
     ),
+    "PROXIED": json.dumps(
+        {"bank": {"url": "https://bank.example.org", "operations": ["POST /customers/verifications"]}}
+    ),
     "PARTNER_CALLS_TABLE": f"{STACK}-partner-calls",
     "BUREAU_SECRET_ARN": f"{STACK}/bureau",
     "BUREAU_URL": "https://bureau.example.org/identity-bureau",

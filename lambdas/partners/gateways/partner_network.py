@@ -81,7 +81,7 @@ class _Pinned(HTTPConnection):
         self.opened = self.sock
 
     def _connected(self) -> socket.socket:
-        failure: OSError = TimeoutError("no address")
+        failure = OSError("no address")
         for address in self._addresses:
             left = self._gives_up_at - time.monotonic()
             try:
