@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -28,6 +29,7 @@ type Handler = Callable[[dict[str, Any], "LambdaContext"], dict[str, Any]]
 
 IDEMPOTENCY_SECONDS = 24 * 60 * 60
 """How long an answer is remembered under its Idempotency-Key."""
+_IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 
 BEARER = "/bearer"
 """What the contract's paths stand below once more, for callers with a bearer token."""
@@ -171,9 +173,10 @@ def answer_once(
         IdempotencyValidationError,
     )
 
-    key = event.headers.get("Idempotency-Key")
-    if not key:
-        raise invalid_request(Place("/Idempotency-Key", "the header is missing: make one key for each intent"))
+    key = event.headers.get("Idempotency-Key", "")
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        wanted = "make one key of 8 to 128 letters, digits or . _ : - for each intent"
+        raise invalid_request(Place("/Idempotency-Key", wanted))
     config = IdempotencyConfig(
         event_key_jmespath="key",
         payload_validation_jmespath="intent",

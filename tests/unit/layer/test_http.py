@@ -324,8 +324,11 @@ def test_a_key_used_for_something_else_is_refused(shop: Shop, order_once: Callab
     assert len(shop.sold) == 1
 
 
-def test_a_request_without_a_key_is_refused(shop: Shop, order_once: Callable[..., dict[str, Any]]) -> None:
-    document = problem(order_once(key=None))
+@pytest.mark.parametrize("key", [None, "key-001", "k" * 129, "key 0001", "key-0001\n"])
+def test_a_request_without_a_key_of_the_contracts_form_is_refused(
+    shop: Shop, order_once: Callable[..., dict[str, Any]], key: str | None
+) -> None:
+    document = problem(order_once(key=key))
 
     assert (document["status"], document["errors"][0]["pointer"]) == (400, "/Idempotency-Key")
     assert shop.sold == []

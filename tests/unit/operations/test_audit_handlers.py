@@ -145,7 +145,8 @@ def test_what_operators_do_with_dead_letters_is_in_the_audit_too(
         LetterTable(table).keep(letter(number=number), "{}", archived)
 
     def post(path: str, body: object, resource: str | None = None) -> None:
-        asked = api_event("POST", path, resource=resource, body=body, headers={"Idempotency-Key": f"key-{path}"})
+        headers = {"Idempotency-Key": f"key-of{path.replace('/', '.')}"}
+        asked = api_event("POST", path, resource=resource, body=body, headers=headers)
         asked["requestContext"]["identity"]["userArn"] = OPERATOR.name
         assert dead_letters.handler(asked, context)["statusCode"] == 200
 

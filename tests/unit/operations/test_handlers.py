@@ -204,7 +204,7 @@ def request_(tables: None, api_event: Any, context: Any) -> Request:
         resource: str | None = None,
         **other: Any,
     ) -> tuple[int, dict[str, Any]]:
-        headers = {"Idempotency-Key": key or f"key-{next(made)}"} if method == "POST" else {}
+        headers = {"Idempotency-Key": key or f"intent-{next(made):03}"} if method == "POST" else {}
         asked = api_event(method, path, resource=resource or path, body=body, headers=headers, **other)
         asked["requestContext"]["identity"]["userArn"] = user
         answered = dead_letters.handler(asked, context)
