@@ -149,7 +149,7 @@ def test_a_package_that_somebody_removed_is_built_again(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("wheels")
 def test_a_package_that_outgrew_its_limit_is_refused(tmp_path: Path) -> None:
     root = layer_tree(tmp_path / "clone")
-    (root / "lambdas" / "identity" / "data.py").write_text("x" * 100_000)
+    (root / "lambdas" / "identity" / "data.py").write_text("x" * 200_000)
 
     with pytest.raises(BuildError, match="identity has"):
         build(root, tmp_path / "home")
