@@ -23,6 +23,7 @@ CHECK = {
     "reference": "2c3b7a54-2f44-4f6d-8a3e-6b1e0c9d2f10",
     "given_name": "Amina",
     "family_name": "Odhiambo",
+    "date_of_birth": "1990-05-17",
     "phone": "+254700000001",
     "callback_url": CALLBACK,
 }
