@@ -36,7 +36,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
 }
 
 # Cryptography is larger than all the rest: only functions that verify tokens carry it.
-LIMITS = {"layer": 12_000_000, "layer-tokens": 16_000_000, "service": 200_000}
+LIMITS = {"layer": 12_000_000, "layer-tokens": 18_000_000, "service": 200_000}
 
 NOT_SHIPPED = (
     "*.pyc",
