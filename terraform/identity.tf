@@ -15,16 +15,35 @@ module "identity" {
 
   functions = {
     sessions = {
-      environment = merge(local.once.environment, local.for_tokens.make.environment, {
-        IDENTITY_POOL_ID   = module.identity_pool.id
-        DEVELOPER_PROVIDER = module.identity_pool.developer_provider
+      environment = merge(local.for_sessions.environment, {
+        SESSIONS_PER_ADDRESS = tostring(coalesce(var.sessions_per_address, local.stack.development ? 10000 : 100))
+      })
+      statements = concat(local.for_sessions.statements, module.sessions_table.statements.own)
+    }
+    sign-ins = {
+      tokens = true
+      environment = merge(local.for_sessions.environment, local.calling["bank"].environment, {
+        USER_POOL_ID        = module.user_pool.id
+        USER_POOL_CLIENT_ID = module.user_pool.client_id
       })
       statements = concat(
-        module.sessions_table.statements.own,
-        local.once.statements,
-        local.for_tokens.make.statements,
-        local.escalate,
+        local.for_sessions.statements,
+        module.sessions_table.statements.change,
+        local.calling["bank"].statements,
       )
+      # A bank may be slow; API Gateway waits no longer.
+      timeout = 29
+    }
+    sweep-sessions = {
+      every       = { rate = "rate(5 minutes)" }
+      environment = local.makes_identities
+      statements = concat(
+        module.identity_table.statements.own,
+        module.sessions_table.statements.own,
+        module.sessions_table.statements.index["ending"],
+        local.delete_identities,
+      )
+      timeout = 240
     }
     discovery = {
       tokens = true
@@ -138,6 +157,9 @@ module "sessions_table" {
   stack  = local.stack
   name   = "sessions"
   key    = ["pk"]
+
+  # Sessions by when they end, in shards; counts of addresses are not in it.
+  indexes = { ending = ["ending", "ends_at"] }
 }
 
 module "identity_topic" {
@@ -178,9 +200,34 @@ locals {
     }
   }
 
+  makes_identities = {
+    IDENTITY_POOL_ID   = module.identity_pool.id
+    DEVELOPER_PROVIDER = module.identity_pool.developer_provider
+  }
+
+  # Who changes sessions: each change is written together with the event that tells of it and the household's membership,
+  # and fetching again is forbidden by the mark of the first use.
+  for_sessions = {
+    environment = merge(local.once.environment, local.for_tokens.make.environment, local.makes_identities)
+    statements = concat(
+      module.identity_table.statements.own,
+      local.once.statements,
+      module.idempotency_table.statements.check,
+      local.for_tokens.make.statements,
+      local.escalate,
+    )
+  }
+
   escalate = [{
     actions   = ["cognito-identity:GetOpenIdTokenForDeveloperIdentity"]
     resources = [module.identity_pool.arn]
+  }]
+
+  # `*`, for this action knows no resources: an identity belongs to the pool, but is none that IAM can name.
+  # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncognitoidentity.html
+  delete_identities = [{
+    actions   = ["cognito-identity:DeleteIdentities"]
+    resources = ["*"]
   }]
 
   keep_users = [{

@@ -158,6 +158,17 @@ variable "delay_scale" {
   }
 }
 
+variable "sessions_per_address" {
+  description = "How many sessions an address may open in ten minutes; null for 100, or 10000 in development, where tests come from one address."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.sessions_per_address == null || try(var.sessions_per_address >= 1 && floor(var.sessions_per_address) == var.sessions_per_address, false)
+    error_message = "An address may open a whole number of sessions, and at least one."
+  }
+}
+
 variable "partner_urls" {
   description = "Where third parties themselves are reached, by name; the others are played by the stack's mock, which production has not."
   type        = map(string)

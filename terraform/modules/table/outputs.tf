@@ -9,7 +9,7 @@ output "stream_arn" {
 }
 
 output "statements" {
-  description = "What a role needs: `own` for the service whose table it is, `read` to look up single items, `change` to do so and change them, `once` to remember what happened once, `add` to put items in, `query` to read the items of one key, `outbox` to publish the outbox: by the stream, by the index of what is unpublished, and all of it again."
+  description = "What a role needs: `own` for the service whose table it is, `read` to look up single items, `change` to do so and change them, `once` to remember what happened once, `add` to put items in, `query` to read the items of one key, `index` to read those of an index, `check` to make a transaction depend on items, `outbox` to publish the outbox: by the stream, by the index of what is unpublished, and all of it again."
   value = {
     own = [{
       actions = [
@@ -38,6 +38,16 @@ output "statements" {
       actions   = ["dynamodb:PutItem"]
       resources = [local.arn]
     }]
+    check = [{
+      actions   = ["dynamodb:ConditionCheckItem"]
+      resources = [local.arn]
+    }]
+    index = {
+      for name in keys(var.indexes) : name => [{
+        actions   = ["dynamodb:Query"]
+        resources = ["${local.arn}/index/${name}"]
+      }]
+    }
     query = [{
       actions   = ["dynamodb:Query"]
       resources = [local.arn]
