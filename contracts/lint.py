@@ -15,6 +15,7 @@ from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValida
 from contracts.document import Document, Example, Operation, content_examples, load, load_partners, operations, resolve
 
 PROBLEM = "application/problem+json"
+CALLERS = frozenset({"anonymous", "household"})
 
 
 def faults(document: Document) -> Iterator[str]:
@@ -24,10 +25,27 @@ def faults(document: Document) -> Iterator[str]:
     yield from (f"not valid OpenAPI: {error.message}" for error in OpenAPIV30SpecValidator(plain).iter_errors())
     yield from _operations_faults(document, ("summary", "tags", "x-paygo-function", "security"))
     for operation in operations(document):
+        yield from _caller_faults(operation)
         names = {resolve(document, part)["name"] for part in operation.spec.get("parameters", [])}
         if "Idempotency-Key" in names:
             for status in sorted({"409", "422"} - operation.spec["responses"].keys()):
                 yield f"{operation.method} {operation.path}: takes an Idempotency-Key and has no {status} answer"
+
+
+def _caller_faults(operation: Operation) -> Iterator[str]:
+    """Yield what a session's route does not say: whose session opens it, and which scope a bearer token needs."""
+    where = f"{operation.method} {operation.path}"
+    callers, scope = operation.spec.get("x-paygo-callers"), operation.spec.get("x-paygo-scope")
+    if {"session": []} not in operation.spec.get("security", []):
+        if callers is not None or scope is not None:
+            yield f"{where}: has x-paygo-callers or x-paygo-scope, which are for the routes of sessions"
+        return
+    if not isinstance(callers, list) or not callers or not set(callers) <= CALLERS or len(set(callers)) < len(callers):
+        yield f"{where}: x-paygo-callers must name {' or '.join(sorted(CALLERS))}, or both"
+    if not isinstance(scope, str) or not re.fullmatch(r"[a-z-]+:(read|write)", scope):
+        yield f"{where}: x-paygo-scope must name a scope, as devices:read"
+    elif scope.endswith(":read") != (operation.method == "GET"):
+        yield f"{where}: {scope} does not fit the method: only what changes nothing is for reading"
 
 
 def partner_faults(document: Document) -> Iterator[str]:

@@ -20,6 +20,9 @@ _FRAME = re.compile(r'File "([^"\n]+)", line (\d+)')
 _TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
 _REQUEST = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RAISED = re.compile(r"\[ERROR\] ([A-Za-z_][\w.]*)(?::|\s|$)")
+# The words in which an authorizer says that a token is not valid: an answer to API Gateway, and no error.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
+_ANSWER = re.compile(r"\[ERROR\] Exception: Unauthorized\s*(?:Traceback|$)")
 _RUNTIME: tuple[tuple[str, str], ...] = (("Task timed out", "TimedOut"), ("Runtime exited", "RuntimeExited"))
 
 
@@ -46,11 +49,13 @@ class LogBatch(Value):
 
 
 def errors_of(batch: LogBatch, stack: str) -> Iterator[SeenError]:
-    """Yield the errors of the lines; a control message has none."""
+    """Yield the errors of the lines; a control message has none, and an authorizer's refusal is none."""
     if batch.messageType != "DATA_MESSAGE":
         return
     service, _, function = batch.logGroup.rpartition("/")[2].removeprefix(f"{stack}-").partition("-")
     for line in batch.logEvents:
+        if _ANSWER.match(line.message):
+            continue
         about = _structured(line.message, service, function) or _plain(line.message, service)
         yield SeenError(
             service=service,

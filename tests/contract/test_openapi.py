@@ -49,6 +49,26 @@ def forget_who_may_call(document: dict[str, Any]) -> None:
     del register_device(document)["security"]
 
 
+def forget_whose_session(document: dict[str, Any]) -> None:
+    del register_device(document)["x-paygo-callers"]
+
+
+def name_another_caller(document: dict[str, Any]) -> None:
+    register_device(document)["x-paygo-callers"] = ["household", "operator"]
+
+
+def forget_the_scope(document: dict[str, Any]) -> None:
+    del register_device(document)["x-paygo-scope"]
+
+
+def mistake_the_scope(document: dict[str, Any]) -> None:
+    register_device(document)["x-paygo-scope"] = "devices:read"
+
+
+def give_a_partner_a_scope(document: dict[str, Any]) -> None:
+    document["paths"]["/partners/supplier/manifests"]["post"]["x-paygo-scope"] = "devices:write"
+
+
 def forget_that_a_key_may_be_reused(document: dict[str, Any]) -> None:
     del register_device(document)["responses"]["422"]
 
@@ -69,6 +89,11 @@ def break_openapi(document: dict[str, Any]) -> None:
         (name_two_alike, "2 operations are named listDevices"),
         (forget_the_function, "POST /v1/devices: has no x-paygo-function"),
         (forget_who_may_call, "POST /v1/devices: has no security"),
+        (forget_whose_session, "POST /v1/devices: x-paygo-callers must name anonymous or household, or both"),
+        (name_another_caller, "POST /v1/devices: x-paygo-callers must name anonymous or household, or both"),
+        (forget_the_scope, "POST /v1/devices: x-paygo-scope must name a scope, as devices:read"),
+        (mistake_the_scope, "POST /v1/devices: devices:read does not fit the method"),
+        (give_a_partner_a_scope, "POST /partners/supplier/manifests: has x-paygo-callers or x-paygo-scope"),
         (break_openapi, "not valid OpenAPI"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

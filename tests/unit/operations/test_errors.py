@@ -97,6 +97,19 @@ def test_a_stack_trace_of_another_shape_is_left_out(trace: object) -> None:
     assert error.place == "ledger/book-payments"
 
 
+@pytest.mark.parametrize(
+    ("text", "errors"),
+    [
+        ('[ERROR] Exception: Unauthorized\rTraceback (most recent call last):\r\u00a0\u00a0File "/var/task/x.py"', 0),
+        ("[ERROR] Exception: Unauthorized", 0),
+        ("[ERROR] Exception: Unauthorized by a partner\rTraceback (most recent call last):", 1),
+        ("[ERROR] ValueError: Unauthorized", 1),
+    ],
+)
+def test_the_refusal_of_a_token_is_an_answer_and_no_error(text: str, errors: int) -> None:
+    assert len(list(errors_of(batch(text), "paygo-test"))) == errors
+
+
 def test_a_control_message_has_no_errors() -> None:
     assert list(errors_of(batch("[ERROR] x", kind="CONTROL_MESSAGE"), "paygo-test")) == []
 
