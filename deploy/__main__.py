@@ -39,6 +39,7 @@ def up(
     partner_urls: Annotated[str, typer.Option(envvar="PARTNER_URLS", help='as {"bank": "https://..."}')] = "",
     token_keys: Annotated[str, typer.Option(envvar="TOKEN_KEYS", help="of the account, as 2,1: the first signs")] = "",
     firewall: Annotated[str, typer.Option(envvar="FIREWALL", help="yes or no: of the account, or as before")] = "",
+    replace: Annotated[str, typer.Option(envvar="REPLACE", help="a resource to make anew, by its address")] = "",
     partner_network: Annotated[str, typer.Option(envvar="PARTNER_NETWORK", help="of the account: docs/deploy.md")] = "",
 ) -> None:
     """Bring a stack up, or up to date."""
@@ -57,6 +58,7 @@ def up(
             token_keys=run.keys(token_keys) if token_keys else None,
             firewall=run.switch(firewall) if firewall else None,
             partner_network=run.network(partner_network) if partner_network else None,
+            replace=replace or None,
         )
     )
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ class Wish:
     token_keys: Sequence[str] | None = None
     firewall: bool | None = None
     partner_network: Mapping[str, Any] | None = None
+    replace: str | None = None
 
     @property
     def stack(self) -> str:
@@ -148,7 +150,8 @@ def up(wish: Wish) -> dict[str, Any]:
             _tell(f"{len(manifest())} packages, {uploaded} uploaded ({time.monotonic() - began:.1f} s)")
             _clear(clients, wish.stack, strays())
             initialised()
-        _apply(clients, wish.stack, folder, _variables(wish, cloud, state, manifest(), given, architecture), state)
+        variables = _variables(wish, cloud, state, manifest(), given, architecture)
+        _apply(clients, wish.stack, folder, variables, state, wish.replace)
         access = _access(cloud, State.load(clients, lock.state_key(wish.stack)))
     _write(home, wish.stack, access)
     print(f"{wish.stack} is up after {time.monotonic() - began:.1f} s: {access['api_url']}")
@@ -240,10 +243,12 @@ def _folder(stack: str, cloud: Target, home: Path) -> Folder:
     )
 
 
-def _apply(clients: Clients, stack: str, folder: Folder, variables: Mapping[str, Any], state: State) -> None:
+def _apply(
+    clients: Clients, stack: str, folder: Folder, variables: Mapping[str, Any], state: State, replace: str | None = None
+) -> None:
     """Let Terraform make the stack what it should be, past what a lost answer left behind."""
     try:
-        _follow(folder.create if state.is_empty else folder.update, variables)
+        _follow(folder.create if state.is_empty else partial(folder.update, replace=replace), variables)
     except AlreadyThereError:
         # An answer that got lost makes Terraform ask again for what it has made, and not know that it did.
         strays = _strays(clients, stack, State.load(clients, lock.state_key(stack)))

@@ -77,11 +77,14 @@ class Folder:
         values = self._values(variables)
         self._finish(self._followed("apply", progress, "-auto-approve", f"-var-file={values}"))
 
-    def update(self, variables: Mapping[str, Any], progress: Progress) -> None:
+    def update(self, variables: Mapping[str, Any], progress: Progress, replace: str | None = None) -> None:
         """Compare with what is there, and apply what differs: to know that nothing does takes half of an apply."""
         values, plan = self._values(variables), self.work / "changes.tfplan"
+        arguments = ["-detailed-exitcode", f"-out={plan}", f"-var-file={values}"]
+        if replace:
+            arguments.append(f"-replace={replace}")
         try:
-            differs = self._followed("plan", progress, "-detailed-exitcode", f"-out={plan}", f"-var-file={values}")
+            differs = self._followed("plan", progress, *arguments)
             if differs.status == _DIFFERENT:
                 self._finish(self._followed("apply", progress, str(plan)))
             else:

@@ -173,14 +173,14 @@ def rotate(
     ],
     branch: Branch,
     step: Annotated[
-        str, typer.Argument(envvar="STEP", help="next, or finish what a signing key's next began")
+        str, typer.Argument(envvar="STEP", help="next, finish what a signing key's next began, or api-key")
     ] = "next",
     profile: Profile = "",
     region: Region = "",
 ) -> None:
     """Change a secret without locking anybody out; its value is never shown."""
     access = find_stack(branch, profile or None, region or None)
-    print(rotation.rotate(access.client("secretsmanager"), access.stack, secret, step, _ask))
+    print(rotation.rotate(access.client, access.stack, secret, step, _ask))
 
 
 def main() -> int:

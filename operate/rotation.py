@@ -12,9 +12,12 @@ from botocore.exceptions import ClientError
 
 from operate.errors import OperateError
 
-STEPS = ("next", "finish")
+STEPS = ("next", "finish", "api-key")
 KNOWN_AFTER = "five minutes"
 """What `paygo.secrets.REREAD_AFTER` says."""
+
+type Clients = Callable[[str], Any]
+"""Makes a client of an AWS service."""
 
 type Ask = Callable[[str], str]
 """Asks for what nobody should see."""
@@ -28,7 +31,7 @@ class Held:
     version: str
 
 
-def rotate(client: Any, stack: str, name: str, step: str, ask: Ask) -> str:
+def rotate(clients: Clients, stack: str, name: str, step: str, ask: Ask) -> str:
     """Do one step of changing a secret, and return what is to be done next.
 
     Parameters
@@ -43,7 +46,7 @@ def rotate(client: Any, stack: str, name: str, step: str, ask: Ask) -> str:
         When there is no such secret or step, or somebody else is changing it.
     """
     if step not in STEPS:
-        message = f"A step is {' or '.join(STEPS)}, not {step}."
+        message = f"A step is {', '.join(STEPS[:-1])} or {STEPS[-1]}, not {step}."
         raise OperateError(message)
     place, _, who = name.partition("/")
     kinds: Mapping[str, Callable[[Held, str, str, Ask], tuple[Mapping[str, Any], str]]] = {
@@ -56,9 +59,12 @@ def rotate(client: Any, stack: str, name: str, step: str, ask: Ask) -> str:
             f"{name or 'Nothing'} cannot be changed here: name partners/<name>, outbound/<name> or operations/webhook."
         )
         raise OperateError(message)
-    secret_id = f"{stack}/{name}"
+    secret_id, client = f"{stack}/{name}", clients("secretsmanager")
     held = _read(client, secret_id)
-    content, said = kinds[place](held, secret_id, step, ask)
+    if step == "api-key":
+        content, said = _api_key(clients("apigateway"), held, secret_id, f"{stack}-{who}")
+    else:
+        content, said = kinds[place](held, secret_id, step, ask)
     _write(client, secret_id, held, content)
     return said
 
@@ -84,6 +90,18 @@ def _signing_key(held: Held, secret_id: str, step: str, _: Ask) -> tuple[Mapping
     return {**held.content, "keys": {"current": secrets.token_urlsafe(36), "previous": keys["current"]}}, said
 
 
+def _api_key(gateway: Any, held: Held, secret_id: str, key_name: str) -> tuple[Mapping[str, Any], str]:
+    found = gateway.get_api_keys(nameQuery=key_name, includeValues=True)["items"]
+    values = [key["value"] for key in found if key["name"] == key_name]
+    if len(values) != 1 or "api_key" not in held.content:
+        message = f"{secret_id} goes with {len(values)} API keys of the name {key_name}: it takes one of a third party."
+        raise OperateError(message)
+    said = (
+        f"{secret_id} holds the API key that API Gateway has; in {KNOWN_AFTER} every function takes it. Hand it over."
+    )
+    return {**held.content, "api_key": values[0]}, said
+
+
 def _credential(held: Held, secret_id: str, step: str, ask: Ask) -> tuple[Mapping[str, Any], str]:
     _refuse_finish(secret_id, step)
     credential = ask("The credential that the partner gave us").strip()
@@ -107,7 +125,7 @@ def _webhook(held: Held, secret_id: str, step: str, ask: Ask) -> tuple[Mapping[s
 
 
 def _refuse_finish(secret_id: str, step: str) -> None:
-    if step == "finish":
+    if step != "next":
         message = f"{secret_id} is changed in one step: there is nothing to finish."
         raise OperateError(message)
 

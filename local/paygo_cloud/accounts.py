@@ -59,6 +59,12 @@ OPERATOR_POLICY = {
             ],
         },
         {
+            "Sid": "ReadApiKeys",
+            "Effect": "Allow",
+            "Action": "apigateway:GET",
+            "Resource": f"arn:aws:apigateway:{REGION}::/apikeys",
+        },
+        {
             "Sid": "SayWhatPartnersAnswer",
             "Effect": "Allow",
             "Action": ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"],

@@ -20,15 +20,15 @@ ALIAS = Leftover(next(kind for kind in KINDS if kind.terraform == "aws_lambda_al
 class Terraform:
     """A folder whose first apply fails."""
 
-    def __init__(self, failure: DeployError) -> None:
-        self.failure: DeployError | None = failure
+    def __init__(self, failure: DeployError | None) -> None:
+        self.failure = failure
         self.applied: list[str] = []
 
     def create(self, variables: Mapping[str, Any], progress: Progress) -> None:
         self._apply("create")
 
-    def update(self, variables: Mapping[str, Any], progress: Progress) -> None:
-        self._apply("update")
+    def update(self, variables: Mapping[str, Any], progress: Progress, replace: str | None = None) -> None:
+        self._apply(f"update, {replace} anew" if replace else "update")
 
     def _apply(self, verb: str) -> None:
         self.applied.append(verb)
@@ -68,6 +68,15 @@ def test_a_failure_that_left_nothing_behind_is_told(monkeypatch: pytest.MonkeyPa
         apply(folder, monkeypatch, [])
 
     assert folder.applied == ["create"]
+
+
+def test_what_is_to_be_replaced_is_made_anew_in_a_stack_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = State({"resources": [{"mode": "managed", "type": "aws_sns_topic", "instances": [{"attributes": {}}]}]})
+    folder = Terraform(None)
+
+    run._apply(None, "paygo-demo", folder, {}, known, "aws_x.y")  # type: ignore[arg-type]
+
+    assert folder.applied == ["update, aws_x.y anew"]
 
 
 def test_any_other_failure_is_told_at_once(monkeypatch: pytest.MonkeyPatch, removed: list[Leftover]) -> None:

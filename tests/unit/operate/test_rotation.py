@@ -19,6 +19,7 @@ from tests.unit.operate.conftest import Run
 
 type Pipe = Callable[[str], None]
 
+CLIENTS: Any = boto3.client
 STACK = "paygo-x"
 PARTNER = "partners/mobile-money"
 OLD = {"api_key": "api-key-1", "keys": {"current": "old-key", "previous": ""}}
@@ -101,12 +102,12 @@ def test_there_is_nothing_to_finish_before_something_began(run: Run, client: Any
 
 def test_of_two_who_change_it_at_once_one_is_refused(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read = rotation._read(client, f"{STACK}/{PARTNER}")
-    rotation.rotate(client, STACK, PARTNER, "next", input)
+    rotation.rotate(CLIENTS, STACK, PARTNER, "next", input)
     first = held(client)
     monkeypatch.setattr(rotation, "_read", lambda *_: read)
 
     with pytest.raises(OperateError, match="Somebody else"):
-        rotation.rotate(client, STACK, PARTNER, "next", input)
+        rotation.rotate(CLIENTS, STACK, PARTNER, "next", input)
 
     assert held(client) == first
 
@@ -151,7 +152,7 @@ def test_the_webhook_gets_another_address_or_none(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((PARTNER, "again"), "A step is next or finish, not again."),
+        ((PARTNER, "again"), "A step is next, finish or api-key, not again."),
         (("partners/nobody",), "There is no secret paygo-x/partners/nobody"),
         (("outbound/nobody",), "There is no secret paygo-x/outbound/nobody"),
         (("claim",), "claim cannot be changed here"),
@@ -176,6 +177,26 @@ def test_what_cannot_be_is_told_and_changes_nothing(
     assert held(client, "operations/webhook") == {"url": None}
 
 
+def test_a_new_api_key_is_taken_from_api_gateway(run: Run, client: Any) -> None:
+    gateway = boto3.client("apigateway")
+    for name in ("paygo-x-mobile-money", "paygo-x-mobile-money-too"):
+        gateway.create_api_key(name=name, value=f"the-key-of-{name}")
+    run("rotate", PARTNER)
+    keys = held(client)["keys"]
+
+    status, out, _ = run("rotate", PARTNER, "api-key")
+
+    assert (status, held(client)) == (0, {"api_key": "the-key-of-paygo-x-mobile-money", "keys": keys})
+    assert "the-key-of" not in out
+
+
+def test_an_api_key_that_is_not_there_changes_nothing(run: Run, client: Any) -> None:
+    status, _, err = run("rotate", PARTNER, "api-key")
+
+    assert (status, held(client)) == (1, OLD)
+    assert "goes with 0 API keys" in err
+
+
 class Refusing:
     """A client that may not do one thing."""
 
@@ -192,7 +213,7 @@ class Refusing:
 @pytest.mark.parametrize("refused", ["get_secret_value", "put_secret_value"])
 def test_who_may_not_is_told_so(client: Any, refused: str) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
-        rotation.rotate(Refusing(client, refused), STACK, PARTNER, "next", input)
+        rotation.rotate(lambda _: Refusing(client, refused), STACK, PARTNER, "next", input)
 
     assert held(client) == OLD
 
