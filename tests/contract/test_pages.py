@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,42 @@ def test_the_worked_example_of_a_signature_is_one_of_the_vectors() -> None:
     assert f"```\n{vector['string_to_sign']}\n```" in page
     assert f"`{vector['key']}`" in page
     assert f"X-Paygo-Signature: {vector['signature']}" in page
+
+
+def vectors() -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads((ROOT / "contracts" / "signature-vectors.json").read_bytes())["vectors"]
+    return found
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node here")
+def test_the_javascript_of_the_page_signs_as_we_verify(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "sign-a-request.md").read_text(encoding="utf-8")
+    [code] = [block for block in re.findall(r"```js\n(.*?)```", page, re.DOTALL) if "createHmac" in block]
+    (tmp_path / "sign.mjs").write_text(
+        code
+        + """
+import { readFileSync } from "node:fs";
+const { vectors } = JSON.parse(readFileSync(process.argv[2]));
+const sign = (each) => signature(each.key, { ...each, body: Buffer.from(each.body_base64, "base64") });
+console.log(JSON.stringify(vectors.map(sign)));
+"""
+    )
+
+    done = subprocess.run(
+        ["node", tmp_path / "sign.mjs", ROOT / "contracts" / "signature-vectors.json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert json.loads(done.stdout) == [vector["signature"] for vector in vectors()]
+
+
+def test_every_mitigation_of_the_threat_model_names_tests_that_are_there() -> None:
+    page = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?!threat|---|\*\*)(.+?) \| (.+?) \| (.+?) \|$", page, re.MULTILINE)
+    named = [re.findall(r"`(tests/[\w/]+\.py)`", tests) for _, _, tests in rows]
+
+    assert len(rows) > 20
+    assert all(named)
+    assert sorted({test for tests in named for test in tests if not (ROOT / test).is_file()}) == []
