@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -16,6 +17,9 @@ from paygo.composition import callers, source
 from paygo.config import setting
 from paygo.http import answer, api, entry_point, origin, parse
 from paygo.security import BEFORE_ESCALATION, Session
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 SESSIONS = composition.sessions()
 HOUSEHOLDS = composition.registrations()
@@ -32,8 +36,7 @@ def sign_in_() -> Response[str]:
     """Make the anonymous session that of a household which is registered already."""
     event, now = app.current_event, datetime.now(UTC)
     session = CALLERS.session(event, now, BEFORE_ESCALATION)
-    is_own = parse(event, RegistrationKindBody).kind is RegistrationKind.OWN
-    body = parse(event, OwnSignInBody if is_own else PartnerSignInBody)
+    body = _parsed(event)
     with as_problems():
         opened = sign_in(
             SESSIONS,
@@ -46,6 +49,12 @@ def sign_in_() -> Response[str]:
         )
     # As the answers of /v1/sessions.
     return answer(HTTPStatus.OK, SessionBody.opened(opened, REGION), {"Cache-Control": "no-store"})
+
+
+def _parsed(event: "APIGatewayProxyEvent") -> OwnSignInBody | PartnerSignInBody:
+    if parse(event, RegistrationKindBody).kind is RegistrationKind.OWN:
+        return parse(event, OwnSignInBody)
+    return parse(event, PartnerSignInBody)
 
 
 def _prove(session: Session, body: OwnSignInBody | PartnerSignInBody, now: datetime) -> str:

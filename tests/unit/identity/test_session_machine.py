@@ -4,7 +4,7 @@ Two clients have the same session: the app, which asks again when an answer is l
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -42,7 +42,7 @@ class SessionLife(RuleBasedStateMachine):
         # What the app holds, and all that was ever handed out or got lost on the way.
         self.held: RefreshToken | None = opened.refresh_token
         self.tokens = [opened.refresh_token]
-        self.escalated_at = None
+        self.escalated_at: datetime | None = None
         self.first_used = False
         self.was_revoked = False
 
