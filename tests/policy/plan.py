@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 STACK = "paygo-policy"
-TOKEN_KEYS = [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{number}" for number in ("new", "old")]
+TOKEN_KEYS = [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{number}e4e4f1e-3c83-4f0e-a0ad-0a3a0b2b5c11" for number in (1, 2)]
 
 # What AWS names when it makes a resource would be unknown in a plan of nothing, and with it whatever it stands in.
 # A state that knows these and nothing else makes the plan say the rest.
@@ -37,6 +37,12 @@ MADE_BY_AWS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "api": ("aws_api_gateway_rest_api", {"id": "abcdefghij", "name": STACK}),
+}
+APP_CLIENT = {
+    "id": "1example23456789",
+    "name": f"{STACK}-app",
+    "generate_secret": False,
+    "user_pool_id": MADE_BY_AWS["user_pool"][1]["id"],
 }
 # Where production reaches the third parties that it calls: all that have a contract.
 ADDRESSES = {
@@ -256,6 +262,7 @@ def _state() -> dict[str, Any]:
         "outputs": {},
         "resources": [
             *(_resource(f"module.{module}.{kind}.this", facts) for module, (kind, facts) in MADE_BY_AWS.items()),
+            _resource("module.user_pool.aws_cognito_user_pool_client.app", APP_CLIENT),
             *(_resource(address, _secret(name)) for address, name in SECRETS.items()),
         ],
     }

@@ -3,16 +3,18 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
-from tests.policy.plan import ACCOUNT, IDENTITY_POOL_ID, REGION, STACK, Plan, Resource
+from contracts.document import load, operations
+from tests.policy.plan import ACCOUNT, IDENTITY_POOL_ID, REGION, STACK, TOKEN_KEYS, Plan, Resource
 
 type Complaints = Iterator[str]
 
 COGNITO = "cognito-identity.amazonaws.com"
 
 # Where AWS leaves no choice but a wildcard: the actions that know no resources, and resources that AWS names.
-WITHOUT_RESOURCES = {"iot:RegisterThing"}
+WITHOUT_RESOURCES = {"cognito-identity:DeleteIdentities", "iot:RegisterThing"}
 NAMED_BY_CONDITION = {"cloudwatch:PutMetricData": {"StringEquals": {"cloudwatch:namespace": ["Paygo"]}}}
 NAMED_BY_AWS = (
     r"arn:aws:iot:[^:]+:\d+:cert/\*",  # by the certificate's fingerprint
@@ -27,7 +29,9 @@ NAMED_BY_AWS = (
 
 # Each caller of a function, to the one route, rule or template.
 CALLERS = {
-    "apigateway.amazonaws.com": rf"arn:aws:execute-api:[^:]+:{ACCOUNT}:[a-z0-9]+/v/[A-Z]+(/[a-z0-9-]+|/\*)+",
+    "apigateway.amazonaws.com": (
+        rf"arn:aws:execute-api:[^:]+:{ACCOUNT}:[a-z0-9]+/(v/[A-Z]+(/[a-z0-9.-]+|/\*)+|authorizers/\*)"
+    ),
     "iot.amazonaws.com": rf"arn:aws:iot:[^:]+:{ACCOUNT}:(rule|provisioningtemplate)/[A-Za-z0-9_-]+",
     "events.amazonaws.com": rf"arn:aws:events:[^:]+:{ACCOUNT}:rule/{STACK}-[a-z-]+",
     "sns.amazonaws.com": rf"arn:aws:sns:[^:]+:{ACCOUNT}:{STACK}-alarms",
@@ -123,6 +127,7 @@ def statements_stay_in_the_stack(plan: Plan) -> Complaints:
         r":userpool/",
         r":identitypool/",
         r":ses:[^:]+:\d+:identity/[^*]+$",
+        r":kms:[^:]+:\d+:key/[^*]+$",
         r"^\*$",
     )
     for policy in plan.of("aws_iam_role_policy"):
@@ -237,7 +242,7 @@ def operations_are_answered(plan: Plan) -> Complaints:
     }
     for method, path, operation in _operations(plan):
         function = operation["x-amazon-apigateway-integration"]["uri"].split(":function:")[1].split(":")[0]
-        route = f"{method.upper()}{re.sub(r'{[^}]*}', '*', path)}"
+        route = _route(method, path)
         if (function, route) not in given:
             yield f"{route}: API Gateway may not call {function}"
 
@@ -595,13 +600,128 @@ def devices_start_inactive(plan: Plan) -> Complaints:
 
 
 def operations_ask_who_calls(plan: Plan) -> Complaints:
-    """Without a credential there is a way into a session and no other."""
-    open_to_all = {"openSession", "refreshSession"}
+    """Without a credential there is a way into a session, and what a stranger may know; nothing else."""
+    open_to_all = {"openSession", "refreshSession", "readConfiguration", "readKeys"}
     for _, path, operation in _operations(plan):
         schemes = [name for requirement in operation["security"] for name in requirement]
-        expected = {"v1": ["session"], "partners": ["partner"], "operations": ["operator"], "mocks": []}
+        expected = {
+            "v1": ["session"],
+            "bearer": ["bearer"],
+            "partners": ["partner"],
+            "operations": ["operator"],
+            "mocks": [],
+        }
         if schemes != ([] if operation["operationId"] in open_to_all else expected[path.split("/")[1]]):
             yield f"{operation['operationId']} asks for {schemes}"
+
+
+def sessions_routes_are_there_for_tokens_too(plan: Plan) -> Complaints:
+    """And no others: the same function answers both."""
+    answered: dict[str, dict[tuple[str, str], str]] = {"session": {}, "bearer": {}}
+    for method, path, operation in _operations(plan):
+        for scheme in {name for requirement in operation["security"] for name in requirement} & answered.keys():
+            route = method, path.removeprefix("/bearer") if scheme == "bearer" else path
+            answered[scheme][route] = operation["x-amazon-apigateway-integration"]["uri"]
+            if path.startswith("/bearer/") != (scheme == "bearer"):
+                yield f"{method} {path}: is no place for {scheme}"
+    for both in {*answered["session"].items()} ^ {*answered["bearer"].items()}:
+        yield f"{both}: is not the same for a signature and for a token"
+
+
+def tokens_are_known_by_their_authorizer(plan: Plan) -> Complaints:
+    """For a minute at most, by a function that the API may call, and what is no token never reaches it."""
+    for api in plan.of("aws_api_gateway_rest_api"):
+        scheme = api.document("body")["components"]["securitySchemes"]["bearer"]
+        authorizer = scheme["x-amazon-apigateway-authorizer"]
+        function = authorizer["authorizerUri"].partition(":function:")[2]
+        if (scheme["name"], scheme["in"], authorizer["type"]) != ("Authorization", "header", "token"):
+            yield f"{api.address}: the token is in another place"
+        if not 0 < authorizer["authorizerResultTtlInSeconds"] <= 60:
+            yield f"{api.address}: a revoked token lives on for {authorizer['authorizerResultTtlInSeconds']} s"
+        if authorizer["identityValidationExpression"] != "^Bearer [-0-9A-Za-z_.]+$":
+            yield f"{api.address}: asks the authorizer about what is no token"
+        if not any(
+            function.startswith(f"{permission.values['function_name']}:live/")
+            and permission.values["source_arn"].endswith(":abcdefghij/authorizers/*")
+            for permission in plan.of("aws_lambda_permission")
+        ):
+            yield f"{api.address}: may not call {function}"
+        refused = api.document("body")["x-amazon-apigateway-gateway-responses"]["UNAUTHORIZED"]
+        if refused["responseParameters"].get("gatewayresponse.header.WWW-Authenticate") != "'Bearer'":
+            yield f"{api.address}: does not say how to make oneself known"
+
+
+def identities_invoke_what_the_contract_says(plan: Plan) -> Complaints:
+    """Also by the `*` of a wider route, which stands for slashes too."""
+    kinds = {"anonymous": "unauthenticated", "household": "authenticated"}
+    for kind, role in kinds.items():
+        policy = plan.named("aws_iam_role_policy", f'module.identity_pool.aws_iam_role_policy.this["{role}"]')
+        patterns = [
+            arn.partition("/v/")[2]
+            for statement in _statements(policy.document("policy"))
+            for arn in _list(statement["Resource"])
+        ]
+        for operation in operations(load()):
+            route = _route(operation.method, operation.path)
+            may = any(fnmatchcase(route, pattern) for pattern in patterns)
+            if may != (kind in operation.spec.get("x-paygo-callers", [])):
+                yield f"{policy.address}: {route} is {'open' if may else 'closed'} to {kind} callers"
+
+
+def tokens_open_what_the_contract_says(plan: Plan) -> Complaints:
+    """Which routes a scope has, and which scopes a token may be made with."""
+    expected: dict[str, dict[str, set[str]]] = {"anonymous": {}, "household": {}}
+    for operation in operations(load()):
+        for kind in operation.spec.get("x-paygo-callers", []):
+            routes = expected[kind].setdefault(operation.spec["x-paygo-scope"], set())
+            routes.add(_route(operation.method, f"/bearer{operation.path}"))
+    for function in plan.of("aws_lambda_function"):
+        told = function.values["environment"][0]["variables"]
+        if "SCOPE_ROUTES" in told:
+            known = {
+                kind: {scope: set(routes) for scope, routes in scopes.items()}
+                for kind, scopes in _json(told, "SCOPE_ROUTES")
+            }
+            if known != expected:
+                yield f"{function.address}: other routes than the contract's"
+        if "SCOPES" in told:
+            scopes = {kind: set(names) for kind, names in _json(told, "SCOPES")}
+            if scopes != {kind: set(known) for kind, known in expected.items()}:
+                yield f"{function.address}: other scopes than the contract's"
+        if ("SCOPE_ROUTES" in told) != (function.values["function_name"] == f"{STACK}-identity-authorizer"):
+            yield f"{function.address}: is told routes without deciding on them, or decides without"
+
+
+def _json(told: Mapping[str, str], name: str) -> list[tuple[str, Any]]:
+    read: dict[str, Any] = json.loads(told[name])
+    return list(read.items())
+
+
+def _route(method: str, path: str) -> str:
+    """Write a route as the ARNs of execute-api do: one `*` for each parameter."""
+    return f"{method.upper()}{re.sub(r'{[^}]*}', '*', path)}"
+
+
+def tokens_are_signed_by_identity_alone(plan: Plan) -> Complaints:
+    """With the first of the keys; the others only verify."""
+    allowed = {"kms:Sign": {TOKEN_KEYS[0]}, "kms:GetPublicKey": set(TOKEN_KEYS)}
+    for policy in plan.of("aws_iam_role_policy"):
+        for statement in _statements(policy.document("policy")):
+            for action in _list(statement["Action"]):
+                if not action.startswith("kms:"):
+                    continue
+                if not policy.address.startswith("module.identity."):
+                    yield f"{policy.address}: has nothing to do with keys"
+                if not set(_list(statement["Resource"])) <= allowed.get(action, set()):
+                    yield f"{policy.address}: {action} on {statement['Resource']}"
+
+
+def token_keys_sign(plan: Plan) -> Complaints:
+    """RS256 is what verifiers expect; the longest a key outlives its withdrawal is a week."""
+    for key in plan.of("aws_kms_key"):
+        made = (key.values["key_usage"], key.values["customer_master_key_spec"], key.values["deletion_window_in_days"])
+        if made != ("SIGN_VERIFY", "RSA_2048", 7):
+            yield f"{key.address}: {made}"
 
 
 def api_errors_are_problem_documents(plan: Plan) -> Complaints:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.policy import rules
-from tests.policy.plan import ACCOUNT, ADDRESSES, NETWORK, STACK, Plan, Planner, PlanRefused
+from tests.policy.plan import ACCOUNT, ADDRESSES, NETWORK, STACK, TOKEN_KEYS, Plan, Planner, PlanRefused
 
 type Rule = Callable[[Plan], rules.Complaints]
 type Doctor = Callable[[dict[str, Any]], object]
@@ -61,6 +61,11 @@ OF_EVERY_STACK: tuple[Rule, ...] = (
     rules.environments_fit,
     rules.devices_start_inactive,
     rules.operations_ask_who_calls,
+    rules.sessions_routes_are_there_for_tokens_too,
+    rules.tokens_are_known_by_their_authorizer,
+    rules.identities_invoke_what_the_contract_says,
+    rules.tokens_open_what_the_contract_says,
+    rules.tokens_are_signed_by_identity_alone,
     rules.api_errors_are_problem_documents,
     rules.bodies_are_checked_by_functions,
     rules.third_parties_are_limited,
@@ -70,6 +75,7 @@ OF_PRODUCTION: tuple[Rule, ...] = (rules.tables_are_protected, rules.nothing_is_
 OF_AN_ACCOUNT: tuple[Rule, ...] = (
     rules.roles_are_assumed_by_their_own_service,
     rules.buckets_are_private_and_encrypted,
+    rules.token_keys_sign,
 )
 
 
@@ -253,6 +259,17 @@ def in_statement(attribute: str, **values: Any) -> Doctor:
 
 def in_operation(path: str, method: str, change: Callable[[dict[str, Any]], object]) -> Doctor:
     return in_document("body", lambda document: change(document["paths"][path][method]))
+
+
+def in_authorizer(**values: Any) -> Doctor:
+    def change(document: dict[str, Any]) -> None:
+        document["components"]["securitySchemes"]["bearer"]["x-amazon-apigateway-authorizer"].update(values)
+
+    return in_document("body", change)
+
+
+def in_variable(name: str, change: Callable[[dict[str, Any]], object]) -> Doctor:
+    return lambda function: in_document(name, change)(function["environment"][0]["variables"])
 
 
 FUNCTION = 'module.ledger.aws_iam_role.this["accounts"]'
@@ -667,6 +684,90 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         in_operation("/partners/supplier/manifests", "post", lambda operation: operation.update(security=[])),
     ),
     (
+        rules.sessions_routes_are_there_for_tokens_too,
+        "aws_api_gateway_rest_api",
+        "",
+        in_document("body", lambda document: document["paths"].pop("/bearer/v1/statement")),
+    ),
+    (
+        rules.sessions_routes_are_there_for_tokens_too,
+        "aws_api_gateway_rest_api",
+        "",
+        in_operation("/v1/devices", "get", lambda operation: operation.update(security=[{"bearer": []}])),
+    ),
+    (rules.tokens_are_known_by_their_authorizer, "aws_api_gateway_rest_api", "", in_authorizer(type="request")),
+    (
+        rules.tokens_are_known_by_their_authorizer,
+        "aws_api_gateway_rest_api",
+        "",
+        in_authorizer(authorizerResultTtlInSeconds=300),
+    ),
+    (
+        rules.tokens_are_known_by_their_authorizer,
+        "aws_api_gateway_rest_api",
+        "",
+        in_authorizer(identityValidationExpression=".*"),
+    ),
+    (
+        rules.tokens_are_known_by_their_authorizer,
+        "aws_lambda_permission",
+        "aws_lambda_permission.authorizer",
+        set_to(source_arn=f"{API}/GET/v1/devices"),
+    ),
+    (
+        rules.tokens_are_known_by_their_authorizer,
+        "aws_api_gateway_rest_api",
+        "",
+        in_document(
+            "body",
+            lambda document: document["x-amazon-apigateway-gateway-responses"]["UNAUTHORIZED"].update(
+                responseParameters={}
+            ),
+        ),
+    ),
+    (
+        rules.identities_invoke_what_the_contract_says,
+        "aws_iam_role_policy",
+        'module.identity_pool.aws_iam_role_policy.this["unauthenticated"]',
+        in_document("policy", lambda document: document["Statement"][0]["Resource"].append(f"{API}/GET/v1/*")),
+    ),
+    (
+        rules.identities_invoke_what_the_contract_says,
+        "aws_iam_role_policy",
+        HOUSEHOLD,
+        in_document("policy", lambda document: document["Statement"][0]["Resource"].remove(f"{API}/GET/v1/statement")),
+    ),
+    (
+        rules.tokens_open_what_the_contract_says,
+        "aws_lambda_function",
+        'module.identity.aws_lambda_function.this["authorizer"]',
+        in_variable("SCOPE_ROUTES", lambda routes: routes["household"]["accounts:read"].pop()),
+    ),
+    (
+        rules.tokens_open_what_the_contract_says,
+        "aws_lambda_function",
+        'module.identity.aws_lambda_function.this["sessions"]',
+        in_variable("SCOPES", lambda scopes: scopes["anonymous"].append("accounts:read")),
+    ),
+    (
+        rules.tokens_open_what_the_contract_says,
+        "aws_lambda_function",
+        'module.identity.aws_lambda_function.this["authorizer"]',
+        lambda function: function["environment"][0]["variables"].pop("SCOPE_ROUTES"),
+    ),
+    (
+        rules.tokens_are_signed_by_identity_alone,
+        "aws_iam_role_policy",
+        STATEMENTS,
+        in_statement("policy", Action="kms:Sign", Resource=TOKEN_KEYS[0]),
+    ),
+    (
+        rules.tokens_are_signed_by_identity_alone,
+        "aws_iam_role_policy",
+        'module.identity.aws_iam_role_policy.this["sessions"]',
+        in_statement("policy", Action="kms:Sign", Resource=TOKEN_KEYS[1]),
+    ),
+    (
         rules.api_errors_are_problem_documents,
         "aws_api_gateway_rest_api",
         "",
@@ -713,6 +814,18 @@ def test_a_rule_notices_an_unprotected_table(production: Plan) -> None:
 )
 def test_a_rule_notices_an_open_bucket(kind: str, values: dict[str, Any], account: Plan) -> None:
     assert list(rules.buckets_are_private_and_encrypted(doctored(account, kind, "", set_to(**values))))
+
+
+def test_an_account_has_a_key_for_tokens_and_a_second_while_one_replaces_the_other(
+    planner: Planner, account: Plan
+) -> None:
+    assert len(account.of("aws_kms_key")) == 1
+    assert len(planner.account(token_keys=["2", "1"]).of("aws_kms_key")) == 2
+
+
+@pytest.mark.parametrize("values", [{"customer_master_key_spec": "ECC_NIST_P256"}, {"deletion_window_in_days": 30}])
+def test_a_rule_notices_a_key_that_no_verifier_expects(values: dict[str, Any], account: Plan) -> None:
+    assert list(rules.token_keys_sign(doctored(account, "aws_kms_key", "", set_to(**values))))
 
 
 def test_every_rule_is_shown_to_notice() -> None:
