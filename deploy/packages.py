@@ -1,8 +1,9 @@
-"""Build the layers and the services' zips: only what changed, and the same bytes from the same sources anywhere.
+"""Build the layers and the services' zips: only what changed, and the same name for the same contents anywhere.
 
-Entries are sorted, stored rather than compressed (what deflate writes depends on the zlib at hand), dated and given a
-mode by this module alone, and nothing an installer notes about the machine goes in. Only the standard library is
-imported, so that a build with nothing to do costs little more than starting Python.
+A zip is named by the hash of what it holds and not of its own bytes, since what deflate writes depends on the zlib at
+hand. Entries are sorted, dated and given a mode by this module alone, and nothing an installer notes about the machine
+goes in. Only the standard library is imported, so that a build with nothing to do costs little more than starting
+Python.
 """
 
 import argparse
@@ -36,7 +37,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
 }
 
 # Cryptography is larger than all the rest: only functions that verify tokens carry it.
-LIMITS = {"layer": 12_000_000, "layer-tokens": 18_000_000, "service": 200_000}
+LIMITS = {"layer": 12_000_000, "layer-tokens": 12_000_000, "service": 100_000}
 
 NOT_SHIPPED = (
     "*.pyc",
@@ -73,7 +74,7 @@ type Files = dict[str, Path]
 
 
 def build(root: Path, home: Path, target: str = "local", *, tell: bool = False) -> dict[str, dict[str, str]]:
-    """Build what changed and return the manifest: name -> file, sha256, key (in the artefact bucket), sources."""
+    """Build what changed and return the manifest: name -> file, sha256 of its contents, key (in the bucket), sources."""
     folder = home / "build" / target
     folder.mkdir(parents=True, exist_ok=True)
     before = _manifest(folder)
@@ -118,15 +119,19 @@ def layer_files(root: Path, home: Path, target: str, layer: str) -> Files:
     return {f"python/{name}": path for name, path in found.items()}
 
 
-def write_zip(path: Path, files: Files) -> None:
-    """Write a zip whose bytes depend on the files' names and contents and on nothing else."""
+def write_zip(path: Path, files: Files) -> str:
+    """Write a zip that depends on the files' names and contents and on nothing else, and return the hash of those."""
     translated = as_json([file for name, file in files.items() if name.endswith(".json") and file.suffix == ".yaml"])
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+    digest = hashlib.sha256()
+    with zipfile.ZipFile(path, "w") as archive:
         for name in sorted(files):
+            content = translated.get(files[name]) or files[name].read_bytes()
+            digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
             info = zipfile.ZipInfo(name, _EPOCH)
             info.external_attr = _FILE_MODE
             info.create_system = 3  # Unix, whatever the machine
-            archive.writestr(info, translated.get(files[name]) or files[name].read_bytes())
+            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
+    return digest.hexdigest()
 
 
 def as_json(paths: Sequence[Path]) -> dict[Path, bytes]:
@@ -252,14 +257,13 @@ def _is_current(folder: Path, entry: dict[str, str], sources: str | None) -> boo
 def _entry(folder: Path, name: str, sources: str, files: Files, *, tell: bool) -> dict[str, str]:
     began = time.monotonic()
     temporary = folder / f".{name}-{os.getpid()}.zip"
-    write_zip(temporary, files)
+    sha256 = write_zip(temporary, files)
     size = temporary.stat().st_size
     limit = LIMITS.get(name, LIMITS["service"])
     if size > limit:
         temporary.unlink()
         msg = f"The package {name} has {size:,} bytes and may have {limit:,}: leave out what functions do not import."
         raise BuildError(msg)
-    sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
     file = f"{name}-{sha256[:16]}.zip"
     temporary.replace(folder / file)
     if tell:
