@@ -74,7 +74,7 @@ type Files = dict[str, Path]
 
 
 def build(root: Path, home: Path, target: str = "local", *, tell: bool = False) -> dict[str, dict[str, str]]:
-    """Build what changed and return the manifest: name -> file, sha256 of its contents, key (in the bucket), sources."""
+    """Build what changed and return the manifest: name -> file, sha256 of its contents, its key, sources."""
     folder = home / "build" / target
     folder.mkdir(parents=True, exist_ok=True)
     before = _manifest(folder)
