@@ -10,7 +10,7 @@ import yaml
 from requests_aws4auth import AWS4Auth  # type: ignore[import-untyped]
 
 from tests.conftest import Clients, Cloud
-from tests.local.conftest import Bench, allow, refusal
+from tests.local.conftest import ACCOUNT, Bench, allow, refusal
 
 ECHO = """
 import json
@@ -236,6 +236,13 @@ def test_a_lambda_authorizer_decides(api: Api, bench: Bench) -> None:
         "    statement = {'Action': 'execute-api:Invoke', 'Effect': effect, 'Resource': event['methodArn']}\n"
         "    document = {'Version': '2012-10-17', 'Statement': [statement]}\n"
         "    return {'principalId': 'me', 'policyDocument': document, 'context': {'who': 'me'}}\n"
+    )
+    bench.deployer("lambda").add_permission(
+        FunctionName=authorizer,
+        StatementId="api",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api.id}/authorizers/*",
     )
     uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{authorizer}/invocations"
     api.put(
