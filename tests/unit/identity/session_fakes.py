@@ -43,6 +43,11 @@ def makers(credentials: FakeCredentials | None = None) -> Makers:
     return Makers(credentials or FakeCredentials(), tokens)
 
 
+def escalating(sessions: Sessions, credentials: FakeCredentials, identity_id: str, now: datetime) -> Opened:
+    """Escalate a session as its caller does."""
+    return escalate(sessions, makers(credentials), identity_id, cause=CAUSE, now=now)
+
+
 class FakeSessions:
     """The port over dictionaries; each of its methods happens at once, as a transaction does."""
 
