@@ -50,7 +50,7 @@ class Scale:
     def __init__(self, *, soak: bool) -> None:
         self.events = 20 if soak else 4
         self.outage_events = 10_000 if soak else 300
-        self.drain_seconds = 400 if soak else 60
+        self.drain_seconds = 600 if soak else 60
         self.waiting_seconds = 600 if soak else 150
 
 
