@@ -73,10 +73,10 @@ stop: ## stop the embedded cloud, and all that is on it with it
 	@./setup.sh python
 	@$(CLOUD) stop
 
-test: ## everything: lint, unit, policy, local cloud, integration, the whole journey
+test: ## everything: lint, unit, policy, local cloud, integration, the whole journey, faults
 	@.ci/tests
 
-faults: ## play faults for some minutes, on the stack of the branch faults
+faults: ## play faults for three minutes, on the stack of the branch faults
 	@./setup.sh
 	@BRANCH=faults DELAY_SCALE=0.001 $(PYTHON) -m deploy up
 	@PYTHONPATH=lambdas $(PYTHON) -m faults --branch faults

@@ -7,7 +7,9 @@ the suite does not know.
 """
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -29,8 +31,9 @@ from faults.table import shown
 from faults.verdicts import Row, unknown
 
 CONSUMERS = (*REGISTRATION_CONSUMERS, *OTHER_CONSUMERS)
-DYING_AT_ONCE = 8
-"""Consumers whose workers are killed at the same time: more would only wait for a processor."""
+DYING_AT_ONCE = 3
+"""Consumers whose workers are killed at the same time. Those that call a partner do not wait for their turn: what they
+suffer next takes time and no processor."""
 THREADS = 64
 
 
@@ -50,7 +53,7 @@ class Scale:
     def __init__(self, *, soak: bool) -> None:
         self.events = 20 if soak else 4
         self.outage_events = 10_000 if soak else 300
-        self.drain_seconds = 400 if soak else 60
+        self.drain_seconds = 600 if soak else 60
         self.waiting_seconds = 600 if soak else 150
 
 
@@ -71,19 +74,21 @@ class Suite:
         since = datetime.now(UTC)
         with self._stack.mocks, ThreadPoolExecutor(THREADS) as pool:
             self._tell(f"Playing {', '.join(parts)}")
-            # Those that call a partner have the most calls and faults: they begin first.
-            ordered = sorted(CONSUMERS, key=lambda consumer: not consumer.partners)
-            scenarios = [pool.submit(self._suffer, consumer, parts) for consumer in ordered]
-            if Part.WAITING in parts:
-                scenarios.append(pool.submit(self._wait))
-            played = [each for scenario in scenarios[: len(ordered)] for each in scenario.result()]
+            calm: dict[Consumer, Future[list[Played]]] = {}
+            # Through some consumers others' events come: those begin first, and then those with the most calls.
+            for consumer in sorted(CONSUMERS, key=lambda each: (not each.leans_on, not each.partners)):
+                before = [calm[each] for each in calm if each.leans_on_one_of(consumer.partners)]
+                calm[consumer] = pool.submit(self._suffer, consumer, parts, before)
+            stormy = [pool.submit(self._storm, consumer, calm) for consumer in CONSUMERS if Part.PARTNERS in parts]
+            unready = [pool.submit(self._wait)] if Part.WAITING in parts else []
+            played = [each for scenario in [*calm.values(), *stormy] for each in scenario.result()]
             if Part.OUTAGE in parts:
                 self._tell("An hour without a partner")
                 played += outage.hour_without_crm(
                     self._stack, self._scale.outage_events, drain_seconds=self._scale.drain_seconds
                 )
             self._tell("Waiting for what has not ended")
-            played += [each for scenario in scenarios[len(ordered) :] for each in scenario.result()]
+            played += [each for scenario in unready for each in scenario.result()]
             list(pool.map(lambda each: each.settled(self._stack), played))
             self._tell("Counting")
             rows = list(pool.map(lambda each: each.row(self._stack), played))
@@ -92,21 +97,34 @@ class Suite:
         self._tell("Done")
         return rows
 
-    def _suffer(self, consumer: Consumer, parts: list[Part]) -> list[Played]:
-        """Play one fault after the other on a consumer; each of its partners fails by itself."""
+    def _suffer(self, consumer: Consumer, parts: list[Part], before: Iterable[Future[list[Played]]]) -> list[Played]:
+        """Play one fault after the other on a consumer, all of its partners being well."""
+        wait(before)
         played: list[Played] = []
         if Part.KILLS in parts:
-            with self._turns:
+            with nullcontext() if consumer.partners or consumer.leans_on else self._turns:
                 played.append(self._kill(consumer))
         if Part.DELIVERIES in parts:
             played.append(deliveries.repeat_and_shuffle(self._stack, consumer, self._scale.events))
             if deliveries.takes_poison(consumer):
                 played.append(deliveries.poison(self._stack, consumer))
-        if Part.PARTNERS in parts and consumer.partners:
-            with ThreadPoolExecutor(len(consumer.partners)) as pool:
-                play = partial(partners.play, self._stack, consumer, self._scale.events)
-                played += chain(*pool.map(play, consumer.partners))
         return played
+
+    def _storm(self, consumer: Consumer, calm: Mapping[Consumer, Future[list[Played]]]) -> list[Played]:
+        """Let each of a consumer's partners fail by itself; it refuses once nothing else comes to it."""
+        if not consumer.partners:
+            return []
+        calm[consumer].result()
+
+        def calm_down() -> None:
+            for each, scenario in calm.items():
+                if each is consumer or each.leans_on_one_of(consumer.partners):
+                    for played in scenario.result():
+                        played.settled(self._stack)
+
+        with ThreadPoolExecutor(len(consumer.partners)) as pool:
+            play = partial(partners.play, self._stack, consumer, self._scale.events, calm_down)
+            return list(chain(*pool.map(play, consumer.partners)))
 
     def _kill(self, consumer: Consumer) -> Played:
         try:

@@ -34,6 +34,8 @@ from paygo.storage import sortable
 
 MODEL = "solar-home-50"
 AMOUNT = Money(amount=25_000, currency="KES")
+MANY = 100
+"""Reading more items than this one by one takes longer than reading the table."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class Consumer:
         `<service>/<function>`.
     partners
         Whom it calls.
+    leans_on
+        Who else has to be well, so that its events come to it.
     entry
         The queue that its cases are sent to, when it is not its own.
     deletes_again
@@ -92,6 +96,7 @@ class Consumer:
 
     name: str
     partners: ClassVar[tuple[str, ...]] = ()
+    leans_on: ClassVar[tuple[str, ...]] = ()
     entry: str | None = None
     deletes_again: bool = True
 
@@ -106,6 +111,10 @@ class Consumer:
     def calling(self, partner: str) -> "Consumer":  # noqa: ARG002 (mostly there is but one)
         """Return the consumer of events that make it call this partner."""
         return self
+
+    def leans_on_one_of(self, partners: Iterable[str]) -> bool:
+        """Whether its events stay away while one of the partners is not well."""
+        return not set(self.leans_on).isdisjoint(partners)
 
     @property
     def queue(self) -> str:
@@ -229,9 +238,13 @@ class OpenAccounts(Consumer):
         return [as_case(activated(stack, home), home) for home in homes]
 
     def look(self, stack: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:
-        """Look for accounts."""
-        found = {case.id: stack.table("ledger").get(pk=f"DEVICE#{case.home.device_id}", sk="CREDIT") for case in cases}
-        return {event_id: Seen(effects=int(account is not None)) for event_id, account in found.items()}
+        """Look for accounts: for many in one scan, for few one by one."""
+        keys = {case.id: f"DEVICE#{case.home.device_id}" for case in cases}
+        if len(cases) > MANY:
+            there = stack.partitions("ledger", sk="CREDIT")
+        else:
+            there = {pk for pk in keys.values() if stack.table("ledger").get(pk=pk, sk="CREDIT")}
+        return {event_id: Seen(effects=int(pk in there)) for event_id, pk in keys.items()}
 
 
 class TrackDevices(Consumer):

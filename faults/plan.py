@@ -52,6 +52,11 @@ class Plan:
         """Return the calls for the subject in the first invocation that had it."""
         return handling(self._kill_points.calls(), function, subject)
 
+    def times(self, function: str, subject: str) -> int:
+        """Return how many invocations had the subject."""
+        own = [call for call in self._kill_points.calls() if call.function == function and subject in call.subjects]
+        return len({call.request_id for call in own})
+
     def count(self, function: str, subject: str, operation: str) -> int:
         """Return how many calls of a kind were made for the subject in all invocations."""
         return sum(

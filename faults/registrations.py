@@ -184,6 +184,7 @@ class MockCallbacks(RequestCheck):
 
     name = "partners/mock-callbacks"
     partners: ClassVar[tuple[str, ...]] = ()
+    leans_on: ClassVar[tuple[str, ...]] = (BUREAU,)
     entry = "identity-request-check"
 
     def cases(self, stack: DeployedStack, count: int) -> list[Case]:
@@ -204,6 +205,7 @@ class FollowChecks(_OfRegistration):
     """
 
     name = "identity/follow-checks"
+    leans_on: ClassVar[tuple[str, ...]] = (BUREAU,)
     state = RegistrationState.CHECKING
 
     def look(self, stack: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:

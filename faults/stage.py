@@ -152,6 +152,21 @@ class DeployedStack:
         items = [from_attributes(item) for page in pages for item in page["Items"]]
         return [item | {"event": json.loads(item["event"])} for item in items]
 
+    def partitions(self, service: str, *, sk: str) -> set[str]:
+        """Return the `pk` of every item of a service's table that has this `sk`."""
+        pages = (
+            self.client("dynamodb")
+            .get_paginator("scan")
+            .paginate(
+                TableName=f"{self.name}-{service}",
+                ConsistentRead=True,
+                ProjectionExpression="pk",
+                FilterExpression="sk = :sk",
+                ExpressionAttributeValues={":sk": {"S": sk}},
+            )
+        )
+        return {item["pk"]["S"] for page in pages for item in page["Items"]}
+
     def letters(self, consumer: str) -> Iterator[tuple[str, str]]:
         """Return the body and the reason of each open dead letter of a consumer."""
         for item in self._all(self.table("operations"), "OPEN", f"LETTER#{consumer}#"):

@@ -19,6 +19,7 @@ from paygo_client.signatures import API_KEY_HEADER, signed_headers
 from paygo_client.sigv4 import SessionAuth
 
 CONTRACT = Path(__file__).parents[2] / "contracts/openapi.yaml"
+AMZ_DATE = "%Y%m%dT%H%M%SZ"
 TOO_OLD = timedelta(minutes=20)
 BEYOND_WINDOW = timedelta(seconds=301)
 
@@ -145,6 +146,12 @@ def altered_body(request: requests.PreparedRequest) -> None:
     """Change a byte of the body, which keeps its length."""
     body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
     request.body = body.replace(b"1", b"2", 1) if b"1" in body else body[:-1] + b" "
+
+
+def altered_date(request: requests.PreparedRequest) -> None:
+    """Say that it was signed a second later."""
+    signed_at = datetime.strptime(str(request.headers["X-Amz-Date"]), AMZ_DATE).replace(tzinfo=UTC)
+    request.headers["X-Amz-Date"] = f"{signed_at + timedelta(seconds=1):{AMZ_DATE}}"
 
 
 def altered_query(request: requests.PreparedRequest) -> None:

@@ -38,7 +38,6 @@ from tests.e2e.tables import Deployer
 JSON = {"Content-Type": "application/json"}
 NOT_A_REFRESH_TOKEN = f"us-east-1:{UUID(int=0)}.{'A' * 43}"
 HOUSEHOLDS = ("own", "partner", "another")
-BEFORE_ESCALATION = ("anonymous", "registering", "approved")
 OVER = ("revoked", "expired", "revoked anonymous", "expired anonymous")
 OF_OWN = ("own", "another", "revoked", "expired")
 """Who names what is the household `own`'s."""

@@ -12,6 +12,8 @@ from demo.journey import STEPS, Story, Told, begin, make_household, open_househo
 from demo.stage import Access, NoStack, Stage, point_aws_tools_at, read_access
 from deploy.stack import stack_name
 from deploy.target import stay_off_proxies
+from operate.access import Access as OperatorAccess
+from operate.access import find_stack
 from paygo_client import Session
 from tests.e2e.calls import Company
 from tests.e2e.cast import Cast
@@ -60,6 +62,11 @@ def access() -> Access:
     if done.returncode:
         pytest.fail(f"The stack of {branch} could not be deployed.\n{done.stdout}{done.stderr}", pytrace=False)
     return read_access(stack_name(branch))
+
+
+@pytest.fixture(scope="session")
+def operator(access: Access) -> OperatorAccess:
+    return find_stack(access.branch, None, None)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from demo.stage import Stage
 from paygo_client import Device as RegisteredDevice
 from paygo_client import Session, SessionDetails
 from paygo_device import DeviceCredentials
-from tests.e2e.callers import refused, routes, send_signed
+from tests.e2e.callers import routes
 
 AT_THE_GATE = {"refused"}
 """API Gateway's own answer: no function was asked."""
@@ -59,15 +59,7 @@ class World:
 
 
 OF_A_SESSION = tuple(name for name, route in routes().items() if route.sessions)
-OF_A_HOUSEHOLD = tuple(name for name in OF_A_SESSION if routes()[name].sessions == {"household"})
-BEFORE_ESCALATION = tuple(name for name in OF_A_SESSION if routes()[name].sessions == {"anonymous"})
 OF_A_PARTNER = tuple(name for name, route in routes().items() if route.path.startswith("/partners/"))
-
-
-def check_anonymous_is_refused_at_the_gate(world: World, operation: str) -> None:
-    """Anonymous credentials do not open a household's route, whatever the function behind it would say."""
-    answer = send_signed(world.stage, routes()[operation], world.anonymous)
-    refused(answer, f"{operation} with anonymous credentials", kinds=AT_THE_GATE)
 
 
 def check_anonymous_cannot_use_aws(world: World, service: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from ministack.services import lambda_svc, sqs
 
+PAUSE_SECONDS = 0.1
+
 
 def install() -> None:
     """Replace what runs a batch."""
@@ -26,10 +28,10 @@ def _run(mapping: Any, function: Any, event: Any, batch: list[Any], queue_url: s
         lambda_svc.logger.info("%s:\n%s", mapping["FunctionName"], result["log"])
     if result.get("error"):
         failed = set(origins)
-        # The messages wait for their visibility timeout; the mapping waits a little, so that it does not spin.
-        lambda_svc._esm_backoff_until[mapping["UUID"]] = time.time() + lambda_svc._ESM_BACKOFF_SECONDS
+        # Its messages wait for their visibility timeout and others need not: only this one of the mapping's pollers
+        # waits a little, so that it does not spin.
+        time.sleep(PAUSE_SECONDS)
     else:
-        lambda_svc._esm_backoff_until.pop(mapping["UUID"], None)
         failed = _failed(mapping, result.get("body"), set(origins))
     done = {message["receipt_handle"] for message in batch if message["id"] not in failed}
     sqs._delete_messages_for_esm(queue_url, done)

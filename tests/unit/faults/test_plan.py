@@ -68,3 +68,13 @@ def test_calls_are_those_of_the_first_handling_and_counted_over_all(plan: Plan, 
     assert [call.request_id for call in plan.calls("f", "e1")] == ["r1"]
     assert plan.count("f", "e1", "send") == 2
     assert plan.count("f", "e1", "other") == 0
+
+
+def test_an_event_that_came_again_had_more_than_one_invocation(plan: Plan, tmp_path: Path) -> None:
+    plan.trace("f", "e1", fresh=True)
+    call = {"function": "f", "message_id": "m", "subjects": ["e1"], "n": 1, "operation": "sqs.SendMessage"}
+    lines = [json.dumps({**call, "request_id": request_id}) for request_id in ("r1", "r1", "r2")]
+    (tmp_path / "kill-points" / "calls.jsonl").write_text("\n".join(lines))
+
+    assert plan.times("f", "e1") == 2
+    assert plan.times("f", "e2") == 0
