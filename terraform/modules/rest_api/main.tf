@@ -165,7 +165,7 @@ resource "aws_api_gateway_stage" "this" {
   deployment_id = aws_api_gateway_deployment.this.id
   stage_name    = local.stage
 
-  # Who called is told by identity and key; a person's address is not logged.
+  # Who called is told by identity, session and key; a person's address is not logged.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
     format = jsonencode({
@@ -176,6 +176,7 @@ resource "aws_api_gateway_stage" "this" {
       status      = "$context.status"
       error       = "$context.error.responseType"
       identity    = "$context.identity.cognitoIdentityId"
+      session     = "$context.authorizer.session_id"
       apiKey      = "$context.identity.apiKeyId"
       latency     = "$context.responseLatency"
       integration = "$context.integrationLatency"

@@ -109,3 +109,23 @@ def test_a_network_is_said_whole_or_not_at_all() -> None:
     for wrong in ("on", "[]", '{"cidr": "10.20.0.0/24"}'):
         with pytest.raises(ValueError, match="PARTNER_NETWORK is none, or JSON as"):
             run.network(wrong)
+
+
+def test_an_accounts_keys_of_tokens_stay_until_others_are_named(its: Account) -> None:
+    its.ensure(Wanted("paygo@example.org"))
+    its.ensure(Wanted(token_keys=["1", "2"]))
+    its.ensure(Wanted(firewall=True))
+
+    assert [one["token_keys"] for one in its.applied] == [["1"], ["1", "2"], ["1", "2"]]
+
+
+def test_keys_of_tokens_are_names_in_the_order_of_their_use() -> None:
+    assert run.keys("2,1") == ["2", "1"]
+    assert run.keys("next, 1") == ["next", "1"]
+    for wrong in ("", "1,", "1,1", "a b", "1;2"):
+        with pytest.raises(ValueError, match="TOKEN_KEYS names keys"):
+            run.keys(wrong)
+
+
+def test_a_stack_that_goes_needs_no_account() -> None:
+    assert account.UNKNOWN.for_stacks["token_keys"]
