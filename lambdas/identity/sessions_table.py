@@ -2,6 +2,7 @@
 
 SESSION#<identity id>               the session, in the index `ending` by when it ends
 ADDRESS#<hash>#<begin>              how many sessions an address opened since then
+TRIES#<session id>                  how often the session tried to sign in
 
 Each change is written together with the audit event that tells of it, and with the household's membership.
 """
@@ -51,6 +52,11 @@ class SessionTable:
         """Count one more session that the address opens between the two times, and return how many there are."""
         key = {"pk": f"ADDRESS#{_address_hash(source_ip)}#{int(begin.timestamp())}"}
         return self._table.add(key, {"opened": 1}, expires_at=int(end.timestamp()))["opened"]
+
+    def count_try(self, session: Session, by: int = 1) -> int:
+        """Count a try of the session to sign in, or take it back, and return how many there are."""
+        key = {"pk": f"TRIES#{session.session_id}"}
+        return self._table.add(key, {"tries": by}, expires_at=int(session.ends_at.timestamp()))["tries"]
 
     def add(self, session: StoredSession, event: Event[AuditRecorded]) -> None:
         """Write a new session."""

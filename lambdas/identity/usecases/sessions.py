@@ -87,6 +87,9 @@ class Sessions(Protocol):
     def count_opening(self, source_ip: str | None, begin: datetime, end: datetime) -> int:
         """Count one more session that the address opens between the two times, and return how many there are."""
 
+    def count_try(self, session: Session, by: int = 1) -> int:
+        """Count a try of the session to sign in, or take it back, and return how many there are."""
+
     def add(self, session: StoredSession, event: Event[AuditRecorded]) -> None:
         """Write a new session."""
 

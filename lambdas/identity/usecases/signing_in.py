@@ -2,7 +2,8 @@
 
 The household is written into the session first, as an approval does, and the session is escalated then. What a crash
 leaves in between is an approved session, which is escalated when its caller asks for the credentials; a lost answer is
-asked for in the same way. Every refusal is the same, so that nobody learns from it whether somebody has an account.
+asked for in the same way. Every refusal is the same, so that nobody learns from it whether somebody has an account. A
+session has few tries: nobody shall guess a bank's codes through us.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,11 @@ from identity.model import BankCustomer, BankCustomerRefused, IdentityRefusal, O
 from identity.usecases.causes import Cause
 from identity.usecases.sessions import Makers, Opened, SessionRefused, Sessions, audit, escalate
 from paygo.audit import Act
+from paygo.outcomes import NotReady
 from paygo.security import Session, SessionState
+
+TRIES = 10
+"""How often one session may try."""
 
 
 class SignInRefused(IdentityRefusal):
@@ -108,17 +113,25 @@ def sign_in(
     Raises
     ------
     SignInRefused
-        When it raises so.
+        When it raises so, or the session tried too often.
     RegistrationUnderWay, SessionApproved, SessionRefused
         When the session is not anonymous.
     SessionChanged
         When another request escalated it in the same moment.
     """
     _check_anonymous(session, now)
+    tries = sessions.count_try(session)
+    if tries > TRIES:
+        # Told before; the log says it again for each.
+        raise SignInRefused
     try:
         household_id = prove()
     except SignInRefused:
-        sessions.note(audit(Act.SIGN_IN_REFUSED, cause, now, session, kind=kind))
+        sessions.note(audit(Act.SIGN_IN_REFUSED, cause, now, session, kind=kind, tries=str(tries)))
+        raise
+    except NotReady:
+        # Nobody judged it, so it was no try.
+        sessions.count_try(session, -1)
         raise
     _take(sessions, session.identity_id, household_id, kind, cause=cause, now=now)
     return escalate(sessions, makers, session.identity_id, cause=cause, now=now)

@@ -57,6 +57,7 @@ class FakeSessions:
         self.used: set[str] = set()
         self.told: list[AuditRecorded] = []
         self.openings: dict[tuple[str | None, datetime], int] = {}
+        self.tries: dict[str, int] = {}
 
     def copy(self) -> Self:
         """Return sessions on which something may be tried that these do not notice."""
@@ -76,6 +77,10 @@ class FakeSessions:
         count = self.openings.get((source_ip, begin), 0) + 1
         self.openings[source_ip, begin] = count
         return count
+
+    def count_try(self, session: Session, by: int = 1) -> int:
+        self.tries[session.session_id] = self.tries.get(session.session_id, 0) + by
+        return self.tries[session.session_id]
 
     def add(self, session: StoredSession, event: Event[AuditRecorded]) -> None:
         assert session.identity_id not in self.rows

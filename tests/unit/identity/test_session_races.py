@@ -21,8 +21,9 @@ from identity.usecases.sessions import (
     sign_out,
     sign_out_everywhere,
 )
-from identity.usecases.signing_in import SessionApproved, SignInRefused, sign_in
+from identity.usecases.signing_in import TRIES, SessionApproved, SignInRefused, sign_in
 from paygo.audit import Act
+from paygo.outcomes import NotReady
 from paygo.security import SessionState
 from tests.unit.identity.session_fakes import CAUSE, NOW, FakeSessions, SessionsOnTables, Visits
 
@@ -323,7 +324,7 @@ def test_a_refresh_that_crashes_keeps_the_token_or_ends_the_session(visits: Visi
                 visits.refresh(opened.refresh_token)
 
 
-@pytest.mark.parametrize(("left", "done"), [*CALLS, *((left, done) for left in (8, 9) for done in (False, True))])
+@pytest.mark.parametrize(("left", "done"), [*CALLS, *((left, done) for left in (8, 9, 10) for done in (False, True))])
 def test_a_sign_in_may_crash_anywhere(visits: Visits, left: int, done: bool) -> None:
     opened = visits.open()
     sessions, makers = crashing(visits, left, done)
@@ -356,6 +357,39 @@ def test_signing_out_everywhere_may_crash_anywhere(visits: Visits, left: int) ->
     assert {visits.stored(each.session).state for each in mine} == {SessionState.REVOKED}
 
 
+def test_a_session_has_few_tries_to_sign_in(visits: Visits) -> None:
+    asked: list[str] = []
+
+    def refuse() -> str:
+        asked.append("the bank")
+        raise SignInRefused
+
+    def try_(prove: Callable[[], str]) -> None:
+        with pytest.raises(SignInRefused):
+            sign_in(visits.store, visits.makers, opened.session, prove, kind="partner", cause=CAUSE, now=NOW)
+
+    opened = visits.open()
+    for _ in range(TRIES + 2):
+        try_(refuse)
+    try_(lambda: "household-1")
+
+    assert len(asked) == TRIES
+    assert visits.store.acts().count(Act.SIGN_IN_REFUSED) == TRIES
+    assert visits.sign_in(visits.open().session).session.state is SessionState.AUTHENTICATED
+
+
+def test_a_try_that_nobody_judged_is_none(visits: Visits) -> None:
+    def away() -> str:
+        raise NotReady("the bank")
+
+    opened = visits.open()
+    for _ in range(TRIES + 1):
+        with pytest.raises(NotReady):
+            sign_in(visits.store, visits.makers, opened.session, away, kind="partner", cause=CAUSE, now=NOW)
+
+    assert visits.sign_in(opened.session).session.state is SessionState.AUTHENTICATED
+
+
 def test_a_sign_in_that_is_refused_changes_nothing(visits: Visits) -> None:
     def refuse() -> str:
         raise SignInRefused
@@ -367,4 +401,4 @@ def test_a_sign_in_that_is_refused_changes_nothing(visits: Visits) -> None:
 
     assert visits.stored(opened.session) == opened.session
     (told,) = [each for each in visits.store.told if each.act == Act.SIGN_IN_REFUSED]
-    assert (told.session_id, told.detail) == (opened.session.session_id, {"kind": "own"})
+    assert (told.session_id, told.detail) == (opened.session.session_id, {"kind": "own", "tries": "1"})
