@@ -105,7 +105,10 @@ def test_a_stack_of_development_has_the_mocks_that_production_has_not(developmen
 def test_a_mock_of_production_has_no_function_either(production: Plan) -> None:
     functions = {function.values["function_name"] for function in production.of("aws_lambda_function")}
 
-    assert [name for name in functions if name.startswith(f"{STACK}-partners-")] == [f"{STACK}-partners-feed-crm"]
+    assert {name for name in functions if name.startswith(f"{STACK}-partners-")} == {
+        f"{STACK}-partners-feed-crm",
+        f"{STACK}-partners-proxy",
+    }
 
 
 def test_production_without_the_addresses_of_its_partners_is_refused_in_a_sentence(planner: Planner) -> None:
