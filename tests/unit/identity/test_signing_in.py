@@ -40,19 +40,19 @@ class FakeHouseholds:
 
 
 class FakeBank:
-    """A bank that knows one code of each of two customers, and answers an intent as it did before."""
+    """A bank that takes each customer's code once, and answers an intent as it did before."""
 
     def __init__(self) -> None:
-        self.answered: dict[str, BankCustomer] = {}
-        self.codes = {"1002003004": ("493817", CUSTOMER), "1002003005": ("493818", CUSTOMER_OF_NOBODY)}
+        self.answered: dict[str, BankCustomer | None] = {}
+        self.codes = {("1002003004", "493817"): CUSTOMER, ("1002003005", "493818"): CUSTOMER_OF_NOBODY}
 
     def verify(self, customer_number: str, one_time_code: str, intent: str) -> BankCustomer:
         if intent not in self.answered:
-            code, customer = self.codes.pop(customer_number, ("", CUSTOMER))
-            if code != one_time_code:
-                raise BankCustomerRefused
-            self.answered[intent] = customer
-        return self.answered[intent]
+            self.answered[intent] = self.codes.pop((customer_number, one_time_code), None)
+        customer = self.answered[intent]
+        if customer is None:
+            raise BankCustomerRefused
+        return customer
 
 
 CUSTOMER_OF_NOBODY = CUSTOMER.model_copy(update={"customer_id": "customer-2"})
@@ -107,6 +107,14 @@ def test_a_code_whose_answer_was_lost_is_asked_about_as_before(visits: Visits, s
     assert by_bank(session, "1002003004", "493817", bank) == by_bank(session, "1002003004", "493817", bank)
     with pytest.raises(SignInRefused):
         by_bank(visits.open().session, "1002003004", "493817", bank)
+
+
+def test_the_right_code_after_a_wrong_one_is_another_question(session: Session) -> None:
+    bank = FakeBank()
+    with pytest.raises(SignInRefused):
+        by_bank(session, "1002003004", "000000", bank)
+
+    assert by_bank(session, "1002003004", "493817", bank) == "household-2"
 
 
 def test_signing_in_makes_an_anonymous_session_the_households(visits: Visits, session: Session) -> None:
