@@ -15,7 +15,6 @@ from identity.model import (
     ContradictingAnswer,
     Outcome,
     Overtaken,
-    Proof,
     Registration,
     RegistrationDecided,
     RegistrationState,
@@ -51,19 +50,19 @@ def request_check(
         raise UnknownRegistration
     if registration.state is not RegistrationState.SUBMITTED:
         return
-    if registration.proof and registration.partner:
-        customer = _customer(bank(registration.partner), registration.proof, intent)
-        outcome = Outcome.APPROVED if customer else Outcome.REJECTED
-        try:
-            _settle(registrations, registration, outcome, customer, cause=cause, now=now)
-        except Overtaken:
-            request_check(registrations, bureau, bank, registration_id, intent, cause=cause, now=now)
-    elif registration.applicant:
+    if registration.applicant:
         bureau().ask(registration_id, registration.applicant, intent)
         after = registration.moved(RegistrationState.CHECKING)
         # Overtaken by the answer, which was faster and says more.
         with suppress(Overtaken):
             registrations.move(registration, after.state, events_of(after, registration.state, cause, now))
+        return
+    customer = _customer(bank, registration, intent)
+    outcome = Outcome.APPROVED if customer else Outcome.REJECTED
+    try:
+        _settle(registrations, registration, outcome, customer, cause=cause, now=now)
+    except Overtaken:
+        request_check(registrations, bureau, bank, registration_id, intent, cause=cause, now=now)
 
 
 def follow_check(
@@ -129,9 +128,12 @@ def decide(
         decide(registrations, registration_id, outcome, cause=cause, now=now)
 
 
-def _customer(bank: Bank, proof: Proof, intent: str) -> BankCustomer | None:
+def _customer(bank: Callable[[str], Bank], registration: Registration, intent: str) -> BankCustomer | None:
+    partner, proof = registration.partner, registration.proof
+    if partner is None or proof is None:
+        return None  # What proves nothing is nobody's.
     try:
-        return bank.verify(proof.customer_number, proof.one_time_code, intent)
+        return bank(partner).verify(proof.customer_number, proof.one_time_code, intent)
     except BankCustomerRefused:
         return None
 

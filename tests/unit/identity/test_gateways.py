@@ -13,14 +13,14 @@ from identity.gateways.bank import HttpBank
 from identity.gateways.bureau import HttpBureau
 from identity.gateways.credentials import COGNITO, CognitoCredentials
 from identity.gateways.users import UserPool
-from identity.model import BankCustomer, BankCustomerRefused, UnusableEmail, WeakPassword
-from identity.usecases.registrations import Users
+from identity.model import BankCustomer, BankCustomerRefused, Outcome, UnusableEmail, WeakPassword
+from identity.usecases.ports import Users
 from identity.usecases.sessions import CredentialMaker
 from paygo.outcomes import NotReady
 from paygo.partners import PartnerRefused, PartnerUnavailable, api_key, bearer, partner
 from paygo.storage import Table
-from tests.unit.identity.conftest import AMINA, PASSWORD
 from tests.unit.identity.fakes import FakeCredentials, FakeUsers
+from tests.unit.identity.stage import AMINA, PASSWORD
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp.type_defs import PasswordPolicyTypeTypeDef
@@ -98,6 +98,25 @@ def test_a_user_is_confirmed_and_its_address_is_not_yet_verified() -> None:
     assert user["UserStatus"] == "CONFIRMED"
     assert attributes["email"] == AMINA.email
     assert attributes.get("email_verified", "false") == "false"
+
+
+def test_a_user_who_is_admitted_signs_in_by_the_address(user_pool: Named) -> None:
+    user_pool.keep("household-1", AMINA.email, PASSWORD)
+
+    for _ in range(2):
+        user_pool.admit("household-1")
+
+    assert user_pool.names() == ["household-1"]
+
+
+def test_an_admitted_users_address_is_verified() -> None:
+    users = MotoUsers()
+    users.keep("household-1", AMINA.email, PASSWORD)
+
+    users.admit("household-1")
+
+    user = users.client.admin_get_user(UserPoolId=users.id, Username="household-1")
+    assert {"Name": "email_verified", "Value": "true"} in user["UserAttributes"]
 
 
 def test_a_weak_password_is_refused_before_there_is_a_user() -> None:
@@ -205,6 +224,7 @@ def test_the_bureau_is_asked_with_our_key_and_told_where_to_answer(
         "reference": "registration-1",
         "given_name": "Amina",
         "family_name": "Odhiambo",
+        "date_of_birth": "1990-05-17",
         "phone": "+254700000001",
         "callback_url": "https://api.example.org/live/partners/results",
     }
@@ -240,6 +260,15 @@ def test_an_answer_of_the_bureau_that_its_contract_does_not_have_is_an_error_tha
 
     assert AMINA.given_name not in str(error.value)
     assert AMINA.phone not in str(error.value)
+
+
+@pytest.mark.parametrize(("state", "outcome"), [("pending", None), *((each.value, each) for each in Outcome)])
+def test_the_bureau_says_what_it_found(
+    bureau: HttpBureau, web: responses.RequestsMock, state: str, outcome: Outcome | None
+) -> None:
+    web.get(f"{CHECKS}/registration-1", json={"reference": "registration-1", "state": state})
+
+    assert bureau.outcome("registration-1") is outcome
 
 
 @pytest.fixture

@@ -184,12 +184,15 @@ class Player:
     # The bus
 
     def events(self) -> list[Event[Any]]:
-        types: dict[str, type[Any]] = {
-            each.TYPE: each
-            for each in (RegistrationMoved, RegistrationSubmitted, CodeRequested, HouseholdRegistered, AuditRecorded)
+        types: dict[str, type[Event[Any]]] = {
+            RegistrationMoved.TYPE: Event[RegistrationMoved],
+            RegistrationSubmitted.TYPE: Event[RegistrationSubmitted],
+            CodeRequested.TYPE: Event[CodeRequested],
+            HouseholdRegistered.TYPE: Event[HouseholdRegistered],
+            AuditRecorded.TYPE: Event[AuditRecorded],
         }
         rows = [row for page, _ in self.table.scan(Attr("event_id").exists()) for row in page]
-        found = [Event[types[row["type"]]].model_validate_json(row["event"]) for row in rows]  # type: ignore[misc]
+        found = [types[row["type"]].model_validate_json(row["event"]) for row in rows]
         own = {self.registration.registration_id, self.registration.household_id, self.registration.session_id}
         return sorted((event for event in found if event.subject in own), key=lambda event: (event.time, event.id))
 

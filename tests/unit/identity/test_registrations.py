@@ -524,6 +524,17 @@ def test_what_proves_a_customer_goes_once_the_bank_has_answered(stage: Stage, on
     assert one_time_code not in str([row for row in stage.rows() if not str(row["pk"]).startswith("OUTBOX#")])
 
 
+def test_a_customer_without_a_proof_is_nobody(stage: Stage) -> None:
+    registration = stage.register_customer()
+    key = {"pk": f"REGISTRATION#{registration.registration_id}", "sk": "REGISTRATION"}
+    stage.table.update(key, {"state": "submitted"}, remove=["proof"])
+
+    stage.ask(registration)
+
+    assert stage.state(registration) is RegistrationState.REJECTED
+    assert stage.bank.asked == []
+
+
 def test_the_bank_is_asked_with_the_events_id_and_once(stage: Stage) -> None:
     registration = stage.register_customer()
 

@@ -296,6 +296,17 @@ def test_an_answer_that_takes_too_long_is_given_up(slow: Callable[[BaseHTTPReque
     assert time.monotonic() - began < 3
 
 
+def test_a_network_that_swallows_everything_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def swallow(*_: object) -> None:
+        time.sleep(0.3)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", swallow)
+    partner = Proxied(url="http://127.0.0.1:9", operations=OPERATIONS)
+
+    assert refusal_of(lambda: PartnerNetwork(within=0.1).send(asking(), partner)) is Refusal.TOO_SLOW
+
+
 def test_a_partner_that_is_not_there_is_not_reached() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
