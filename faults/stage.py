@@ -35,20 +35,20 @@ class DeployedStack:
 
     def __init__(self, branch: str) -> None:
         self.name = stack_name(branch)
-        self._stage = Stage(read_access(self.name), "deployer")
-        if self._stage.access.endpoint_url is None:
+        self.stage = Stage(read_access(self.name), "deployer")
+        if self.stage.access.endpoint_url is None:
             message = f"{self.name} is not on the embedded cloud: faults are played there only."
             raise NoKillPoints(message)
-        self.endpoint_url = self._stage.access.endpoint_url
+        self.endpoint_url = self.stage.access.endpoint_url
         self.kill_points = KillPoints(home_folder() / "cloud")
-        self.mocks = PartnerMocks.of(self._stage)
+        self.mocks = PartnerMocks.of(self.stage)
 
     @cache  # noqa: B019 (there is one stack, and it lives as long as the suite)
     def client(self, service: str) -> Any:
         """Return an AWS client with the deployer's credentials."""
-        return self._stage.session.client(
+        return self.stage.session.client(
             service,  # type: ignore[call-overload]
-            region_name=self._stage.access.region,
+            region_name=self.stage.access.region,
             endpoint_url=self.endpoint_url,
             config=CONFIG,
         )
@@ -174,7 +174,7 @@ class DeployedStack:
 
     def discard_letters(self, since: datetime) -> None:
         """Close the dead letters that died since then, as an operator does, so that no alarm rings on for a test."""
-        routes = Routes(find_stack(self._stage.access.branch, None, None))
+        routes = Routes(find_stack(self.stage.access.branch, None, None))
         for letter in list(routes.letters({})):
             if letter.dead_at >= since:
                 routes.discard(letter.letter_id, "The fault suite made it.")

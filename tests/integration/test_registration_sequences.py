@@ -1,0 +1,352 @@
+"""Two hundred registrations to which anything happens in any order, on the deployed stack: each ends as it may.
+
+What happens is what a household, the bureau and the bank do: calls of the API, signed calls back, and what the mocks of
+bureau and bank are told to answer. The queues deliver by themselves; delivering again is replaying events.
+"""
+
+import os
+import secrets
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from bench.households import PASSWORD, Codes
+from deploy.target import stay_off_proxies
+from faults.stage import DeployedStack
+from identity.model import UNDECIDED_FOR
+from mocks import PartnerMocks
+from operate.access import find_stack
+from operate.answers import Audited
+from operate.routes import Routes
+from paygo_client import BankCustomer, Household, PartnerClient, PaygoProblem, Session
+from tests.registration_sequences import ANSWERS, CRASHES, DELIVERIES, Sequence, Step, drawn, ends
+
+BRANCH = os.environ.get("PAYGO_TEST_BRANCH") or "test"
+COUNT = 200
+FAMILY = "Sequence"
+"""Applicants of this name are not called back about by the mock of the bureau: the sequences do that."""
+LONGEST_LIFE = timedelta(minutes=5)
+PATIENCE_SECONDS = 60.0
+LOOK_AGAIN_SECONDS = 1.0
+AUDITED_WITHIN_SECONDS = 30.0
+FINAL = frozenset({"approved", "rejected", "expired"})
+
+ALLOWED: Mapping[Step, frozenset[int]] = {
+    Step.CONFIRM: frozenset({200, 409}),
+    Step.CONFIRM_WRONG: frozenset({409, 422}),
+    Step.ANOTHER_CODE: frozenset({202, 409, 429}),
+    Step.CALLBACK_APPROVED: frozenset({204, 404, 409}),
+    Step.CALLBACK_REJECTED: frozenset({204, 404, 409}),
+    Step.ESCALATE: frozenset({200, 409}),
+}
+"""What the API may answer: whether it may now is what the sequence tries."""
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+@dataclass
+class Events:
+    """The ids of the events of each registration, found for all together."""
+
+    stack: DeployedStack
+    lock: Lock = field(default_factory=Lock)
+    found: Mapping[str, list[str]] = field(default_factory=dict)
+    read_at: float = 0.0
+
+    def replay(self, registration_id: str) -> None:
+        """Have the registration's events published again."""
+        asked_at = time.monotonic()
+        with self.lock:
+            if self.read_at < asked_at:
+                self.read_at, self.found = time.monotonic(), self._read()
+        ids = self.found.get(registration_id, [])
+        if ids:
+            self.stack.replay("identity", ids)
+
+    def _read(self) -> Mapping[str, list[str]]:
+        ids = defaultdict(list)
+        for item in self.stack.outbox("identity"):
+            ids[item["event"]["data"].get("registration_id")].append(item["event"]["id"])
+        return ids
+
+
+@dataclass
+class Theatre:
+    """The stack, its third parties and what is shared by all registrations."""
+
+    stack: DeployedStack
+    mocks: PartnerMocks
+    codes: Codes
+    bureau: PartnerClient
+    events: Events
+    api_url: str
+
+
+class Played:
+    """A registration to which a sequence happens."""
+
+    def __init__(self, theatre: Theatre, sequence: Sequence) -> None:
+        self.sequence = sequence
+        self.faults: list[str] = []
+        self.state = ""
+        self.escalated = 0
+        self._theatre = theatre
+        self._customer_number = str(secrets.randbelow(10**12)).zfill(12)
+        self._confirmed = False
+
+    @property
+    def session_id(self) -> str:
+        """Whose registration it is."""
+        return str(self._app.details.session_id)
+
+    def play(self) -> "Played":
+        """Let everything happen, then wait until the registration has ended."""
+        with Session.open(self._theatre.api_url) as self._app:
+            self._begin()
+            for step in self.sequence.steps:
+                self._happen(step)
+            self._until(lambda: self.state in FINAL, LONGEST_LIFE.total_seconds())
+            if self.state == "approved":
+                self._call(Step.ESCALATE)
+        return self
+
+    def _begin(self) -> None:
+        if self.sequence.kind == "own":
+            self._registration = self._app.register(_applicant()).registration
+            self.id = str(self._registration.registration_id)
+            self._bureau_says("pending")
+            self._code = self._theatre.codes.of(self.id)
+            return
+        if Step.BANK_AWAY in self.sequence.steps:
+            # Twice, since the first try of a call is repeated at once.
+            self._theatre.mocks.answer(
+                "bank",
+                "POST",
+                "/customers/verifications",
+                when={"/customer_number": self._customer_number},
+                status=503,
+                times=2,
+            )
+        code = "493817" if self.sequence.verified else "000000"
+        customer = BankCustomer(partner="bank", customer_number=self._customer_number, one_time_code=code)
+        self._registration = self._app.register(customer).registration
+        self.id = str(self._registration.registration_id)
+
+    def _happen(self, step: Step) -> None:
+        if step in ALLOWED:
+            self._call(step)
+        if step in ANSWERS and step.startswith("poll"):
+            self._bureau_says(ANSWERS[step])
+            if self._is_asked_about():
+                self._until(lambda: self.state in FINAL, PATIENCE_SECONDS)
+            self._bureau_says("pending")
+        if step is Step.REDELIVER:
+            self._theatre.events.replay(self.id)
+        if step in DELIVERIES or step is Step.BANK_ASKED:
+            self._until(lambda: not self._waits_for_the_bus(), PATIENCE_SECONDS)
+        if step is Step.EXPIRE:
+            ends_at = self._registration.expires_at + timedelta(seconds=1)
+            time.sleep(max(0.0, (ends_at - datetime.now(UTC)).total_seconds()))
+            self._until(lambda: self.state in FINAL, PATIENCE_SECONDS)
+
+    def _call(self, step: Step) -> None:
+        status = self._status_of(CALLS[step])
+        if step is Step.CONFIRM and status == 200:
+            self._confirmed = True
+        if step is Step.ANOTHER_CODE and status == 202:
+            self._code = self._theatre.codes.of(self.id)
+        if step is Step.ESCALATE and status == 200:
+            self.escalated, self.state = self.escalated + 1, "approved"
+        # Once the household's credentials were fetched, the anonymous ones do nothing but fetch them again.
+        also = {403} if self.escalated and step in OF_THE_HOUSEHOLD else set()
+        if status not in ALLOWED[step] | also:
+            self.faults.append(f"{step} was answered with {status}")
+
+    def _status_of(self, call: Callable[["Played"], int]) -> int:
+        try:
+            return call(self)
+        except PaygoProblem as problem:
+            return problem.status
+
+    def confirm(self, code: str) -> int:
+        """Send a code."""
+        self._app.confirm(self._registration, code)
+        return 200
+
+    @property
+    def code(self) -> str:
+        """The newest code."""
+        return self._code
+
+    @property
+    def wrong_code(self) -> str:
+        """Any other code."""
+        return f"{(int(self._code) + 1) % 1_000_000:06}"
+
+    def ask_for_a_code(self) -> int:
+        """Have another code sent."""
+        self._app.send_code(self._registration)
+        return 202
+
+    def escalate(self) -> int:
+        """Fetch the household's credentials, and do not use them."""
+        return self._app.request("POST", "/v1/sessions/current/credentials").status_code
+
+    def call_back(self, outcome: str) -> int:
+        """Call as the bureau does."""
+        body = f'{{"reference": "{self.id}", "outcome": "{outcome}"}}'.encode()
+        headers = {"Content-Type": "application/json"}
+        path = "/partners/identity-bureau/results"
+        return self._theatre.bureau.request("POST", path, body=body, headers=headers).status_code
+
+    def _bureau_says(self, state: str) -> None:
+        body = {"reference": self.id, "state": state}
+        self._theatre.mocks.answer("identity-bureau", "GET", f"/checks/{self.id}", body=body)
+
+    def _is_asked_about(self) -> bool:
+        self._look()
+        return self._confirmed and self.state not in FINAL
+
+    def _waits_for_the_bus(self) -> bool:
+        """Whether a delivery under way will move it: the bureau is asked, or the bank, which answers at once."""
+        return self.state == "submitted"
+
+    def _look(self) -> None:
+        # Approved and escalated, its anonymous credentials read nothing any more.
+        if not self.escalated:
+            self.state = self._app.registration(self._registration.registration_id).state.value
+
+    def _until(self, is_so: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        self._look()
+        while not is_so():
+            if time.monotonic() > deadline:
+                self.faults.append(f"{self.id} was still {self.state} after {seconds:.0f} s")
+                return
+            time.sleep(LOOK_AGAIN_SECONDS)
+            self._look()
+
+
+OF_THE_HOUSEHOLD = frozenset({Step.CONFIRM, Step.CONFIRM_WRONG, Step.ANOTHER_CODE})
+
+CALLS: Mapping[Step, Callable[[Played], int]] = {
+    Step.CONFIRM: lambda played: played.confirm(played.code),
+    Step.CONFIRM_WRONG: lambda played: played.confirm(played.wrong_code),
+    Step.ANOTHER_CODE: Played.ask_for_a_code,
+    Step.CALLBACK_APPROVED: lambda played: played.call_back("approved"),
+    Step.CALLBACK_REJECTED: lambda played: played.call_back("rejected"),
+    Step.ESCALATE: Played.escalate,
+}
+
+
+def _applicant() -> Household:
+    return Household(
+        email=f"{uuid4().hex}@example.org",
+        password=PASSWORD,
+        given_name="Amina",
+        family_name=FAMILY,
+        date_of_birth=datetime(1990, 5, 17, tzinfo=UTC).date(),
+        phone="+254700000001",
+    )
+
+
+@pytest.fixture(scope="module")
+def stack() -> DeployedStack:
+    stay_off_proxies()
+    found = DeployedStack(BRANCH)
+    if UNDECIDED_FOR * found.delay_scale > LONGEST_LIFE:
+        pytest.skip("A registration of this stack waits too long for a test: deploy it with DELAY_SCALE=0.001.")
+    return found
+
+
+@pytest.fixture(scope="module")
+def operations() -> Routes:
+    return Routes(find_stack(BRANCH, None, None))
+
+
+@pytest.fixture(scope="module")
+def played(stack: DeployedStack) -> Iterator[list[Played]]:
+    """Play all of them at once; those that nobody decides take as long as a registration lives."""
+    with (
+        PartnerMocks.of(stack.stage) as mocks,
+        Codes(stack.stage) as codes,
+        stack.stage.partner("identity-bureau") as bureau,
+    ):
+        mocks.answer("identity-bureau", "POST", "/checks", when={"/family_name": FAMILY}, callbacks=[])
+        theatre = Theatre(stack, mocks, codes, bureau, Events(stack), stack.stage.access.api_url)
+        with ThreadPoolExecutor(COUNT) as pool:
+            yield list(pool.map(lambda sequence: Played(theatre, sequence).play(), drawn(COUNT, without=CRASHES)))
+
+
+@pytest.fixture(scope="module")
+def audited(operations: Routes, played: list[Played]) -> Mapping[str, list[Audited]]:
+    """Return what the audit has of each session."""
+    ids = {each.session_id for each in played}
+    days = {datetime.now(UTC).date(), (datetime.now(UTC) - timedelta(minutes=10)).date()}
+
+    def read() -> Mapping[str, list[Audited]]:
+        found = defaultdict(list)
+        for day in days:
+            for act in ("session-escalated", "registration-moved"):
+                for event in operations.audit({"day": day.isoformat(), "act": act}):
+                    if event.session_id in ids:
+                        found[event.session_id].append(event)
+        return found
+
+    # What is kept of them comes by a queue, a moment after.
+    deadline = time.monotonic() + AUDITED_WITHIN_SECONDS
+    before, found = None, read()
+    while _number(found) != before and time.monotonic() < deadline:
+        time.sleep(2 * LOOK_AGAIN_SECONDS)
+        before, found = _number(found), read()
+    return found
+
+
+def _number(found: Mapping[str, list[Any]]) -> int:
+    return sum(map(len, found.values()))
+
+
+def test_each_registration_ends_in_the_state_that_its_sequence_allows(played: list[Played]) -> None:
+    wrong = [
+        f"{each.sequence}: {each.state or 'nowhere'}, {each.faults}"
+        for each in played
+        if each.faults or each.state not in ends(each.sequence)
+    ]
+
+    assert len(played) == COUNT
+    assert wrong == []
+    assert {each.state for each in played} == FINAL
+
+
+def test_each_approved_session_escalated_exactly_once_and_no_other_did(
+    played: list[Played], audited: Mapping[str, list[Audited]]
+) -> None:
+    wrong = []
+    for each in played:
+        times = sum(event.act == "session-escalated" for event in audited[each.session_id])
+        if times != (1 if each.state == "approved" else 0):
+            wrong.append(f"{each.sequence} is {each.state} and escalated {times} times")
+
+    assert wrong == []
+    assert any(each.escalated > 1 for each in played), "Nobody asked twice."
+
+
+def test_each_registration_moved_to_its_end_once(played: list[Played], audited: Mapping[str, list[Audited]]) -> None:
+    wrong = []
+    for each in played:
+        moves = [event for event in audited[each.session_id] if event.act == "registration-moved"]
+        states = Counter(event.detail["state"] for event in moves)
+        previous = [event.detail["previous"] for event in moves if "previous" in event.detail]
+        is_a_way = set(states) - set(previous) == {each.state} and max(states.values()) == 1
+        if not is_a_way:
+            wrong.append(f"{each.sequence}: {[event.detail for event in moves]}")
+
+    assert wrong == []
