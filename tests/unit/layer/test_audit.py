@@ -1,5 +1,6 @@
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -8,7 +9,7 @@ from paygo.audit import LONGEST, Act, Origin, audit_event
 from paygo.events import AuditRecorded
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
-FACTS = {"source": "/paygo-test/identity", "time": NOW, "correlation_id": "request-1"}
+FACTS: dict[str, Any] = {"source": "/paygo-test/identity", "time": NOW, "correlation_id": "request-1"}
 SESSION = SimpleNamespace(session_id="s-1", household_id="h-1", identity_id="eu-west-1:1", registration_id="r-1")
 
 
