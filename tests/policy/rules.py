@@ -14,7 +14,16 @@ type Complaints = Iterator[str]
 COGNITO = "cognito-identity.amazonaws.com"
 
 # Where AWS leaves no choice but a wildcard: the actions that know no resources, and resources that AWS names.
-WITHOUT_RESOURCES = {"cognito-identity:DeleteIdentities", "iot:RegisterThing"}
+WITHOUT_RESOURCES = {
+    "cognito-identity:DeleteIdentities",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+    "iot:RegisterThing",
+}
 NAMED_BY_CONDITION = {"cloudwatch:PutMetricData": {"StringEquals": {"cloudwatch:namespace": ["Paygo"]}}}
 NAMED_BY_AWS = (
     r"arn:aws:iot:[^:]+:\d+:cert/\*",  # by the certificate's fingerprint
@@ -216,6 +225,28 @@ def functions_are_called_at_their_live_alias(plan: Plan) -> Complaints:
     for permission in plan.of("aws_lambda_permission"):
         if permission.values["qualifier"] != "live":
             yield f"{permission.address}: any version may be called"
+
+
+def only_identity_invokes_the_proxy(plan: Plan) -> Complaints:
+    """Services meet in events; the way into a partner's network is the one function that another invokes."""
+    proxy = re.compile(rf"arn:aws:lambda:[^:]+:{ACCOUNT}:function:{re.escape(STACK)}-partners-proxy:live")
+    for policy in plan.of("aws_iam_role_policy"):
+        for statement in _statements(policy.document("policy")):
+            if "lambda:InvokeFunction" not in _list(statement["Action"]):
+                continue
+            for arn in _list(statement["Resource"]):
+                if proxy.fullmatch(arn) is None and policy.address.startswith("module.operations."):
+                    continue  # It sends dead calls again.
+                if proxy.fullmatch(arn) is None or not policy.address.startswith("module.identity."):
+                    yield f"{policy.address}: invokes {arn}"
+
+
+def only_the_proxy_is_in_a_network(plan: Plan) -> Complaints:
+    """What calls AWS alone would reach nothing from there."""
+    for function in plan.of("aws_lambda_function"):
+        is_proxy = function.values["function_name"] == f"{STACK}-partners-proxy"
+        if bool(function.values["vpc_config"]) and not is_proxy:
+            yield f"{function.address}: in a network of ours"
 
 
 def permissions_name_their_one_caller(plan: Plan) -> Complaints:

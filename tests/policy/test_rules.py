@@ -55,6 +55,8 @@ OF_EVERY_STACK: tuple[Rule, ...] = (
     rules.identities_come_by_the_enhanced_flow,
     rules.identities_invoke_routes_and_nothing_else,
     rules.only_the_platform_makes_users,
+    rules.only_identity_invokes_the_proxy,
+    rules.only_the_proxy_is_in_a_network,
     rules.devices_speak_for_themselves_only,
     rules.iot_policies_fit,
     rules.role_policies_fit,
@@ -141,6 +143,22 @@ def test_staging_plays_the_partners_that_it_has_no_address_of(planner: Planner) 
     made_up = {version.address for version in plan.of("aws_secretsmanager_secret_version")}
     assert 'module.called_partner["crm"].aws_secretsmanager_secret_version.this["played"]' in made_up
     assert not [address for address in made_up if address.startswith('module.called_partner["bank"]')]
+
+
+def test_a_stack_of_an_account_with_a_partners_network_has_its_proxy_there(planner: Planner) -> None:
+    network = {"subnet_ids": ["subnet-0a1b2c3d"], "security_group_ids": ["sg-0a1b2c3d"]}
+
+    plan = planner.stack(stage="production", partner_urls=ADDRESSES, partner_network=network)
+
+    placed = {
+        function.values["function_name"]: function.values["vpc_config"][0]
+        for function in plan.of("aws_lambda_function")
+        if function.values["vpc_config"]
+    }
+    assert set(placed) == {f"{STACK}-partners-proxy"}
+    assert placed[f"{STACK}-partners-proxy"]["subnet_ids"] == network["subnet_ids"]
+    for rule in (rules.only_the_proxy_is_in_a_network, rules.statements_name_actions_and_resources):
+        assert list(rule(plan)) == []
 
 
 def limits(plan: Plan) -> dict[str, tuple[float, ...]]:
@@ -616,6 +634,32 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         "aws_iam_role_policy",
         HOUSEHOLD,
         in_statement("policy", Resource=f"{API}/POST/partners/supplier/manifests"),
+    ),
+    (
+        rules.only_identity_invokes_the_proxy,
+        "aws_iam_role_policy",
+        'module.devices.aws_iam_role_policy.this["devices"]',
+        in_statement(
+            "policy",
+            Action=["lambda:InvokeFunction"],
+            Resource=[f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{STACK}-partners-proxy:live"],
+        ),
+    ),
+    (
+        rules.only_identity_invokes_the_proxy,
+        "aws_iam_role_policy",
+        'module.identity.aws_iam_role_policy.this["request-check"]',
+        in_statement(
+            "policy",
+            Action=["lambda:InvokeFunction"],
+            Resource=[f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{STACK}-ledger-accounts:live"],
+        ),
+    ),
+    (
+        rules.only_the_proxy_is_in_a_network,
+        "aws_lambda_function",
+        'module.identity.aws_lambda_function.this["request-check"]',
+        set_to(vpc_config=[{"subnet_ids": ["subnet-1"]}]),
     ),
     (
         rules.only_the_platform_makes_users,
