@@ -36,12 +36,18 @@ def handler(event, context):
 """
 
 
-def guarded(bench: Bench, source_arn: str = "arn:aws:execute-api:us-east-1:{account}:{api}/authorizers/*") -> str:
+ITS_AUTHORIZERS = "arn:aws:execute-api:us-east-1:{account}:{api}/authorizers/*"
+
+
+def guarded(bench: Bench, source_arn: str = ITS_AUTHORIZERS, qualifier: str = "live") -> str:
     """Deploy an API whose routes ask an authorizer, and return its URL."""
-    api, authorizer = Api(bench), bench.function(AUTHORIZER)
+    api, function = Api(bench), bench.function(AUTHORIZER, Publish=True)
+    client = bench.deployer("lambda")
+    authorizer = client.create_alias(FunctionName=function, Name="live", FunctionVersion="1")["AliasArn"]
     if source_arn:
-        bench.deployer("lambda").add_permission(
-            FunctionName=authorizer,
+        client.add_permission(
+            FunctionName=function,
+            Qualifier=qualifier,
             StatementId="api",
             Action="lambda:InvokeFunction",
             Principal="apigateway.amazonaws.com",
@@ -120,9 +126,20 @@ def test_a_statement_of_another_action_allows_nothing(bench: Bench) -> None:
     assert call(guarded(bench), "/things", "Bearer another").status_code == 403
 
 
-@pytest.mark.parametrize("source_arn", ["", "arn:aws:execute-api:us-east-1:{account}:another/authorizers/*"])
-def test_an_authorizer_that_lets_the_api_not_ask_answers_nobody(bench: Bench, source_arn: str) -> None:
-    assert call(guarded(bench, source_arn), "/things", "Bearer allow").status_code == 500
+@pytest.mark.parametrize(
+    ("source_arn", "qualifier"),
+    [
+        ("", "live"),
+        ("arn:aws:execute-api:us-east-1:{account}:another/authorizers/*", "live"),
+        ("arn:aws:execute-api:us-east-1:{account}:{api}/v/GET/things", "live"),
+        (ITS_AUTHORIZERS, "1"),
+    ],
+    ids=["no permission", "of another API", "of a route", "of another version"],
+)
+def test_an_authorizer_that_does_not_let_the_api_ask_answers_nobody(
+    bench: Bench, source_arn: str, qualifier: str
+) -> None:
+    assert call(guarded(bench, source_arn, qualifier), "/things", "Bearer allow").status_code == 500
 
 
 def test_the_public_half_of_a_key_is_given_while_the_key_is_enabled(bench: Bench) -> None:

@@ -27,7 +27,9 @@ def install() -> None:
 
 def _is_allowed(authorizer: dict[str, Any], event: dict[str, Any], account_id: str, region: str) -> bool:
     function = v1._extract_lambda_ref_from_integration_uri(authorizer.get("authorizerUri", ""))
-    record, *_ = lambda_svc._get_func_record_for_ref_in_scope(function, account_id=account_id, region=region)
+    # The function keeps the permissions of its versions and aliases, each of which names its resource.
+    name = ":".join(function.split(":")[:7])
+    record, *_ = lambda_svc._get_func_record_for_ref_in_scope(name, account_id=account_id, region=region)
     api_id = event["methodArn"].split(":")[5].partition("/")[0]
     source = f"arn:aws:execute-api:{region}:{account_id}:{api_id}/authorizers/{authorizer['id']}"
     return any(
