@@ -36,7 +36,7 @@ module "identity" {
     }
     sweep-sessions = {
       every       = { rate = "rate(5 minutes)" }
-      environment = local.makes_identities
+      environment = merge(local.once.environment, local.makes_identities)
       statements = concat(
         module.identity_table.statements.own,
         module.sessions_table.statements.own,
