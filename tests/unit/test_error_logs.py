@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from devices.handlers import devices as devices_api
 from devices.model import Device
-from identity.model import Applicant, BankCustomer, Registration
+from identity.model import Applicant, BankCustomer, Code, Person, Proof, Registration
 from ledger.handlers import book_payments
 from notifications.model import Contact
 from operations.errors import LogBatch, errors_of
@@ -132,7 +132,9 @@ def test_what_the_runtime_says_of_a_function_that_could_not_log_is_grouped_alike
     assert (error.service, error.type, error.place) == ("ledger", kind, place)
 
 
-@pytest.mark.parametrize("model", [Applicant, BankCustomer, Contact, Device, Letter, PaymentRequest, Registration])
+@pytest.mark.parametrize(
+    "model", [Applicant, BankCustomer, Code, Contact, Device, Letter, PaymentRequest, Person, Proof, Registration]
+)
 def test_what_is_read_and_wrong_is_not_repeated(model: type[BaseModel]) -> None:
     # The text of an error goes to logs, to the rows of attempts and to dead letters.
     with pytest.raises(ValidationError) as refused:
