@@ -10,7 +10,6 @@ from operate.errors import OperateError
 from operate.rotation import rotate
 from tests.conftest import Clients
 from tests.e2e.callers import routes, send_as_partner
-from tests.e2e.refusals import World
 
 SECRET = "partners/supplier"
 
@@ -25,33 +24,33 @@ def old_keys(stage: Stage, deployer: Clients) -> Iterator[PartnerKeys]:
 
 
 def test_the_old_key_goes_on_working_while_a_new_one_replaces_it(
-    world: World, operator: OperatorAccess, old_keys: PartnerKeys
+    stage: Stage, operator: OperatorAccess, old_keys: PartnerKeys
 ) -> None:
     said = rotate(operator.client, operator.stack, SECRET, "next", input)
 
-    new_keys = world.stage.partner_keys("supplier")
+    new_keys = stage.partner_keys("supplier")
     assert new_keys.keys.current != old_keys.keys.current
-    assert send_as_partner(world.stage, routes()["importManifest"], old_keys).status_code == 200
+    assert send_as_partner(stage, routes()["importManifest"], old_keys).status_code == 200
     for secret in (new_keys.keys.current, old_keys.keys.current, old_keys.api_key):
         assert secret not in said
     with pytest.raises(OperateError, match="under way"):
         rotate(operator.client, operator.stack, SECRET, "next", input)
 
 
-def test_finishing_leaves_the_new_key_alone(world: World, operator: OperatorAccess, old_keys: PartnerKeys) -> None:
+def test_finishing_leaves_the_new_key_alone(stage: Stage, operator: OperatorAccess, old_keys: PartnerKeys) -> None:
     rotate(operator.client, operator.stack, SECRET, "next", input)
-    new_keys = world.stage.partner_keys("supplier")
+    new_keys = stage.partner_keys("supplier")
 
     rotate(operator.client, operator.stack, SECRET, "finish", input)
 
-    assert world.stage.partner_keys("supplier") == new_keys
+    assert stage.partner_keys("supplier") == new_keys
     with pytest.raises(OperateError, match="no change of it is under way"):
         rotate(operator.client, operator.stack, SECRET, "finish", input)
 
 
 def test_the_secret_takes_over_the_api_key_that_api_gateway_has(
-    world: World, operator: OperatorAccess, old_keys: PartnerKeys
+    stage: Stage, operator: OperatorAccess, old_keys: PartnerKeys
 ) -> None:
     rotate(operator.client, operator.stack, SECRET, "api-key", input)
 
-    assert world.stage.partner_keys("supplier") == old_keys
+    assert stage.partner_keys("supplier") == old_keys
