@@ -5,6 +5,11 @@ resource "aws_cognito_user_pool" "this" {
   alias_attributes    = ["email"]
   deletion_protection = var.stack.development ? "INACTIVE" : "ACTIVE"
 
+  # An address is the same however it is spelt; AWS's default for pools made by its API is the other way.
+  username_configuration {
+    case_sensitive = false
+  }
+
   admin_create_user_config {
     allow_admin_create_user_only = true
   }
