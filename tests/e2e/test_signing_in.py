@@ -103,7 +103,8 @@ def test_signing_out_everywhere_ends_every_session_by_signature_and_by_token(sta
         second.sign_out_everywhere()
 
         assert [refused(app.status) for app in (first, second)] == [SESSION_IS_OVER] * 2
-        assert [refused(token.status)[0] for token in tokens] == [403, 403]
+        # By the authorizer, or by the function behind it while an authorizer's answer may still be remembered.
+        assert {refused(token.status)[0] for token in tokens} <= {401, 403}
         assert [refused(app.refresh)[0] for app in (first, second)] == [401, 401]
 
 
