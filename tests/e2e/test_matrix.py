@@ -6,12 +6,17 @@ from demo.stage import Stage
 from tests.e2e.calls import Company, Played, play
 from tests.matrix import PAGE, Row, callers_of, read_matrix, rows_of
 
+SIGNING_IN = {Row("POST", "/v1/sign-ins"), Row("POST", "/bearer/v1/sign-ins")}
+"""Where an anonymous session becomes the household's."""
+
 CELLS = read_matrix(PAGE.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def played(company: Company) -> Played:
-    return play(company, CELLS)
+    done = play(company, CELLS)
+    print(f"{len(CELLS)} cells:", ", ".join(f"{part} {seconds:.1f} s" for part, seconds in done.seconds.items()))
+    return done
 
 
 @pytest.mark.parametrize("row", rows_of(CELLS), ids=str)
@@ -30,7 +35,9 @@ def test_nobody_is_told_what_is_anothers(played: Played, company: Company) -> No
     told = {
         place: answer.text
         for place, answer in played.answers.items()
-        if (place[1] in strangers or not CELLS[place].is_good) and any(secret in answer.text for secret in secrets)
+        if (place[1] in strangers or not CELLS[place].is_good)
+        and place[0] not in SIGNING_IN
+        and any(secret in answer.text for secret in secrets)
     }
 
     assert told == {}
