@@ -24,7 +24,7 @@ from paygo_client.signatures import API_KEY_HEADER, signed_headers
 from paygo_client.sigv4 import SessionAuth
 from tests.e2e.cast import NOT_A_REFRESH_TOKEN, Belongings, Cast, Somebody
 from tests.e2e.tables import changes
-from tests.matrix import Cell, Cells, Row, route_of, routes_of
+from tests.matrix import BEARER, Cell, Cells, Row, route_of, routes_of
 
 WORKERS = 8
 PROBLEM = "urn:paygo:problem:"
@@ -212,7 +212,7 @@ def body_of(
         "discardDeadLetters": lambda: _json(filter={"service": "none"}, reason="The matrix tries."),
         "mockPost": lambda: _json(reference=cast.registrations["own"]),
     }
-    make = bodies.get(operation_of(row))
+    make = bodies.get(operation_of(Row(row.method, row.path.removeprefix(BEARER))))
     return make() if make else None
 
 

@@ -224,6 +224,21 @@ def test_a_foreign_provider_or_a_bad_duration_makes_no_token(pool: Pool) -> None
     assert refusal(lambda: make(IdentityPoolId=missing, Logins={PROVIDER: "x"})) == "ResourceNotFoundException"
 
 
+@pytest.mark.parametrize("is_allowed", [False, True], ids=["closed", "open"])
+def test_the_classic_flow_begins_only_where_the_pool_allows_it(bench: Bench, is_allowed: bool) -> None:
+    pool = make_pool(bench, AllowClassicFlow=is_allowed)
+    identity_id = pool.new_identity()
+
+    def begin() -> str:
+        token: str = pool.anyone.get_open_id_token(IdentityId=identity_id)["Token"]
+        return token
+
+    if is_allowed:
+        assert claims(begin())["sub"] == identity_id
+    else:
+        assert refusal(begin) == "InvalidParameterException"
+
+
 def test_only_who_may_makes_a_token(pool: Pool, bench: Bench) -> None:
     elsewhere = f"arn:aws:cognito-identity:us-east-1:000000000000:identitypool/{pool.id}x"
     action = "cognito-identity:GetOpenIdTokenForDeveloperIdentity"

@@ -2,6 +2,7 @@
 
 - An identity that does not exist has none; one without a login has some only when the pool allows it.
 - The role is the pool's for that kind of identity, and its trust policy must let Cognito assume it.
+- The tokens that the classic flow begins with are made only where the pool allows that flow.
 - A principal tag in a developer identity's token becomes a session tag.
 
 AWS: https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html,
@@ -34,7 +35,8 @@ def install() -> None:
         if COGNITO in (request.get("Logins") or {}):
             return _error("NotAuthorizedException", "Token is not from a supported provider of this identity pool.")
         pool = _pool_of(request.get("IdentityId"))
-        answer: Response = _anonymous_refusal(pool, request) or original_open_id_token(request)
+        refused = _anonymous_refusal(pool, request) or _classic_refusal(pool)
+        answer: Response = refused or original_open_id_token(request)
         return answer
 
     def credentials(request: Request) -> Response:
@@ -62,6 +64,12 @@ def _anonymous_refusal(pool: dict[str, Any] | None, request: Request) -> Respons
     if pool is None or request.get("Logins") or pool["AllowUnauthenticatedIdentities"]:
         return None
     return _error("NotAuthorizedException", "Unauthenticated access is not supported for this identity pool.")
+
+
+def _classic_refusal(pool: dict[str, Any] | None) -> Response | None:
+    if pool is None or pool.get("AllowClassicFlow"):
+        return None
+    return _error("InvalidParameterException", "Basic (classic) flow is not enabled, please use enhanced flow.")
 
 
 def _credentials_refusal(request: Request) -> Response | None:
