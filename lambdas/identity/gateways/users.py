@@ -40,12 +40,14 @@ class UserPool:
                 raise
             raise UnusableEmail from error
 
-    def admit(self, username: str) -> None:
+    def admit(self, username: str, email: str) -> None:
         """Let the user sign in by the e-mail address, which is its alias from then on."""
+        # The address is written once more: an earlier try, which came to nothing, may have made the user with another, and
+        # nobody has confirmed that one.
         self._client.admin_update_user_attributes(
             UserPoolId=self._pool_id,
             Username=username,
-            UserAttributes=[{"Name": "email_verified", "Value": "true"}],
+            UserAttributes=[{"Name": "email", "Value": email}, {"Name": "email_verified", "Value": "true"}],
         )
 
     def remove(self, username: str) -> None:

@@ -63,8 +63,8 @@ class Users(Protocol):
             When the pool does not take the address for one.
         """
 
-    def admit(self, username: str) -> None:
-        """Let the user sign in by the e-mail address, which it confirmed."""
+    def admit(self, username: str, email: str) -> None:
+        """Let the user sign in by the e-mail address, which it confirmed, and by no other."""
 
     def remove(self, username: str) -> None:
         """Delete the user, if it is there."""

@@ -160,9 +160,9 @@ def expire(registrations: Registrations, registration_id: str, *, cause: Cause, 
 def settle_account(registrations: Registrations, users: Callable[[], Users], registration_id: str) -> None:
     """Let a decided household sign in by its e-mail address, or remove the account that came to nothing."""
     registration = registrations.find(registration_id)
-    if registration is None or registration.kind is not RegistrationKind.OWN:
+    if registration is None or registration.applicant is None:
         return
     if registration.state is RegistrationState.APPROVED:
-        users().admit(registration.household_id)
+        users().admit(registration.household_id, registration.applicant.email)
     elif registration.is_decided:
         users().remove(registration.household_id)

@@ -44,6 +44,7 @@ class FakeUsers:
 
     def __init__(self) -> None:
         self.passwords: dict[str, str] = {}
+        self.addresses: dict[str, str] = {}
         self.admitted: set[str] = set()
 
     def keep(self, username: str, email: str, password: str) -> None:
@@ -52,9 +53,11 @@ class FakeUsers:
         if not any(character.isdigit() for character in password):
             raise WeakPassword
         self.passwords[username] = password
+        self.addresses.setdefault(username, email)
 
-    def admit(self, username: str) -> None:
+    def admit(self, username: str, email: str) -> None:
         assert username in self.passwords
+        self.addresses[username] = email
         self.admitted.add(username)
 
     def remove(self, username: str) -> None:

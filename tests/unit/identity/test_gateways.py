@@ -104,7 +104,7 @@ def test_a_user_who_is_admitted_signs_in_by_the_address(user_pool: Named) -> Non
     user_pool.keep("household-1", AMINA.email, PASSWORD)
 
     for _ in range(2):
-        user_pool.admit("household-1")
+        user_pool.admit("household-1", AMINA.email)
 
     assert user_pool.names() == ["household-1"]
 
@@ -113,10 +113,22 @@ def test_an_admitted_users_address_is_verified() -> None:
     users = MotoUsers()
     users.keep("household-1", AMINA.email, PASSWORD)
 
-    users.admit("household-1")
+    users.admit("household-1", AMINA.email)
 
     user = users.client.admin_get_user(UserPoolId=users.id, Username="household-1")
     assert {"Name": "email_verified", "Value": "true"} in user["UserAttributes"]
+
+
+def test_a_user_that_was_made_with_another_address_is_admitted_by_the_one_it_confirmed() -> None:
+    users = MotoUsers()
+    users.keep("household-1", "somebody.else@example.org", PASSWORD)
+    users.keep("household-1", AMINA.email, PASSWORD)
+
+    users.admit("household-1", AMINA.email)
+
+    user = users.client.admin_get_user(UserPoolId=users.id, Username="household-1")
+    attributes = {each["Name"]: each["Value"] for each in user["UserAttributes"]}
+    assert (attributes["email"], attributes["email_verified"]) == (AMINA.email, "true")
 
 
 def test_a_weak_password_is_refused_before_there_is_a_user() -> None:

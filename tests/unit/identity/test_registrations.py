@@ -666,6 +666,22 @@ def test_an_account_goes_with_the_registration_that_came_to_nothing(stage: Stage
     assert stage.users.names() == []
 
 
+def test_an_address_of_an_earlier_try_that_nobody_confirmed_is_no_name_to_sign_in_with(stage: Stage) -> None:
+    session, strangers = stage.open(), AMINA.model_copy(update={"email": "somebody.else@example.org"})
+    meanwhile = stage.register_customer(session, proof=PROOF.model_copy(update={"one_time_code": "000000"}))
+    with pytest.raises(RegistrationUnderWay):
+        register(
+            stage.registrations, stage.users, session, strangers, PASSWORD, intent="intent-1", cause=CAUSE, now=NOW
+        )
+    stage.ask(meanwhile)
+
+    registration = stage.confirm(stage.register(session, intent="intent-1"))
+    stage.answer(registration)
+    stage.settle(registration)
+
+    assert stage.users.addresses == {registration.household_id: AMINA.email}
+
+
 def test_a_banks_customer_has_no_account(stage: Stage) -> None:
     registration = stage.register_customer()
     stage.ask(registration)
