@@ -96,7 +96,7 @@ _PROBLEMS: Mapping[type[IdentityRefusal], Callable[[], Problem]] = {
     TooYoung: lambda: invalid_request(Place("/date_of_birth", "is less than eighteen years ago")),
     UnknownRegistration: lambda: not_found("registration"),
     UnusableEmail: lambda: invalid_request(Place("/email", "is not an e-mail address that mail can be sent to")),
-    WeakPassword: lambda: invalid_request(Place("/password", "is too easy to guess: choose a longer one")),
+    WeakPassword: lambda: invalid_request(Place("/password", "is too easy to guess, or begins or ends with a space")),
     ContradictingAnswer: lambda: Problem(
         HTTPStatus.CONFLICT,
         "contradicting-answer",

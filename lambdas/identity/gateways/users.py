@@ -35,15 +35,19 @@ class UserPool:
         except self._client.exceptions.InvalidPasswordException as error:
             raise WeakPassword from error
         except self._client.exceptions.InvalidParameterException as error:
-            # One exception for whatever Cognito does not like; of what we send, only the address is the caller's.
-            if "email" not in error.response["Error"].get("Message", "").lower():
-                raise
-            raise UnusableEmail from error
+            # One exception for whatever Cognito does not like; of what we send, address and password are the caller's.
+            # A password that begins or ends with a space is against the parameter's pattern, and not against a policy.
+            message = error.response["Error"].get("Message", "").lower()
+            if "password" in message:
+                raise WeakPassword from error
+            if "email" in message:
+                raise UnusableEmail from error
+            raise
 
     def admit(self, username: str, email: str) -> None:
         """Let the user sign in by the e-mail address, which is its alias from then on."""
-        # The address is written once more: an earlier try, which came to nothing, may have made the user with another, and
-        # nobody has confirmed that one.
+        # The address is written once more: an earlier try, which came to nothing, may have made the user with another one,
+        # which nobody confirmed.
         self._client.admin_update_user_attributes(
             UserPoolId=self._pool_id,
             Username=username,

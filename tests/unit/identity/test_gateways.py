@@ -148,9 +148,17 @@ def test_a_weak_password_is_refused_before_there_is_a_user() -> None:
 
 @pytest.mark.parametrize(
     ("message", "expected"),
-    [("Invalid email address format.", UnusableEmail), ("Username must not be empty.", ClientError)],
+    [
+        ("Invalid email address format.", UnusableEmail),
+        (
+            "1 validation error detected: Value at 'temporaryPassword' failed to satisfy constraint: "
+            r"Member must satisfy regular expression pattern: ^[\S]+.*[\S]+$",
+            WeakPassword,
+        ),
+        ("Username must not be empty.", ClientError),
+    ],
 )
-def test_an_address_that_cognito_does_not_take_is_told_from_other_mistakes(
+def test_an_address_or_password_that_cognito_does_not_take_is_told_from_other_mistakes(
     message: str, expected: type[Exception]
 ) -> None:
     client = boto3.client("cognito-idp")
