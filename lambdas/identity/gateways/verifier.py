@@ -29,7 +29,8 @@ CLOCKS_APART = timedelta(minutes=1)
 class KmsKeys:
     """The public halves of the keys that sign tokens.
 
-    A key that was disabled, or waits for its deletion, is none any more: KMS does not give its public half either.
+    A key that was disabled, waits for its deletion or is deleted is none any more: KMS does not give its public half
+    either. So a stack that was told of a key which its account has since removed goes on with the others.
     """
 
     def __init__(self, client: "KMSClient", arns: Sequence[str]) -> None:
@@ -51,7 +52,8 @@ class KmsKeys:
         return {kid: (jwk["n"], jwk["e"]) for kid, jwk in published.items()}
 
     def _read(self, arn: str) -> RSAPublicKey | None:
-        unusable = (self._client.exceptions.DisabledException, self._client.exceptions.KMSInvalidStateException)
+        kinds = self._client.exceptions
+        unusable = (kinds.DisabledException, kinds.KMSInvalidStateException, kinds.NotFoundException)
         try:
             read = load_der_public_key(self._client.get_public_key(KeyId=arn)["PublicKey"])
         except unusable:

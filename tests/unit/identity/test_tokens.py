@@ -324,7 +324,7 @@ def test_keys_are_read_once_in_a_while_and_not_for_each_name_that_somebody_makes
     assert kms.calls == 2
 
 
-@pytest.mark.parametrize("error", ["DisabledException", "KMSInvalidStateException"])
+@pytest.mark.parametrize("error", ["DisabledException", "KMSInvalidStateException", "NotFoundException"])
 def test_a_key_that_was_withdrawn_in_kms_is_none(
     kms: Kms, key: str, monkeypatch: pytest.MonkeyPatch, error: str
 ) -> None:
