@@ -5,7 +5,7 @@ from paygo.mail import Mail
 
 CODE_SUBJECT = "{code} is your Paygo code"
 CODE_TEXT = """\
-Hello {given_name},
+Hello,
 
 {code} is the code that confirms your e-mail address. It works for {minutes} minutes.
 
@@ -22,7 +22,6 @@ def code_mail(message_id: str, applicant: Applicant, code: Code) -> Mail:
         message_id=message_id,
         recipient=applicant.email,
         subject=CODE_SUBJECT.format(code=code.code),
-        text=CODE_TEXT.format(
-            given_name=applicant.given_name, code=code.code, minutes=int(CODE_FOR.total_seconds() // 60)
-        ),
+        # Without the name: anybody may name anybody's address, and would have us carry words of their own to it.
+        text=CODE_TEXT.format(code=code.code, minutes=int(CODE_FOR.total_seconds() // 60)),
     )

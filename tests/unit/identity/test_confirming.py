@@ -216,6 +216,17 @@ def test_the_code_is_sent_to_the_address_that_it_confirms(stage: Stage) -> None:
     assert "15 minutes" in mail.text
 
 
+def test_the_e_mail_carries_no_words_of_who_asked_for_it(stage: Stage) -> None:
+    advertising = AMINA.model_copy(update={"given_name": "winner of example.net", "family_name": "click there"})
+    registration = stage.register(applicant=advertising)
+
+    stage.mail(registration)
+
+    [mail] = stage.post.sent
+    assert "example.net" not in mail.subject + mail.text
+    assert "click" not in mail.subject + mail.text
+
+
 def test_a_void_code_is_not_sent(stage: Stage) -> None:
     registration = stage.register()
     stage.send_code(registration)
