@@ -2,7 +2,7 @@
 
 SESSION#<identity id>               the session, in the index `ending` by when it ends
 ADDRESS#<hash>#<begin>              how many sessions an address opened since then
-TRIES#<session id>                  how often the session tried to sign in
+TRIES#<session id>                  how often the session tried to sign in, or to register as a bank's customer
 
 Each change is written together with the audit event that tells of it, and with the household's membership.
 """

@@ -46,8 +46,8 @@ class UserPool:
 
     def admit(self, username: str, email: str) -> None:
         """Let the user sign in by the e-mail address, which is its alias from then on."""
-        # The address is written once more: an earlier try, which came to nothing, may have made the user with another one,
-        # which nobody confirmed.
+        # The address is written once more: an earlier try, which came to nothing, may have made the user with another
+        # one, which nobody confirmed.
         self._client.admin_update_user_attributes(
             UserPoolId=self._pool_id,
             Username=username,

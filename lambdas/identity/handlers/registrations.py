@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 REGISTRATIONS = composition.registrations()
+SESSIONS = composition.sessions()
 CALLERS = callers()
 SOURCE = source()
 
@@ -122,6 +123,7 @@ def _customer(event: "APIGatewayProxyEvent", session: Session, now: datetime) ->
     def take() -> Registration:
         return register_customer(
             REGISTRATIONS,
+            SESSIONS,
             session,
             body.partner,
             body.proof(),

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from identity.model import Applicant, BankCustomer, Code, Outcome, Registration, RegistrationState
 from paygo.events import Event
 from paygo.mail import Mail
+from paygo.security import Session
 
 
 class Registrations(Protocol):
@@ -47,6 +48,13 @@ class Registrations(Protocol):
         now: datetime,
     ) -> None:
         """Make no household and let the session try again."""
+
+
+class Tries(Protocol):
+    """How often each session tried to show who it is."""
+
+    def count_try(self, session: Session) -> int:
+        """Count a try of the session, and return how many there are."""
 
 
 class Users(Protocol):

@@ -33,7 +33,9 @@ from identity.model import (
 )
 from identity.usecases.causes import Cause
 from identity.usecases.moves import code_wanted, events_of, submission
-from identity.usecases.ports import Registrations, Users
+from identity.usecases.ports import Registrations, Tries, Users
+from identity.usecases.sessions import SessionRefused
+from identity.usecases.signing_in import TRIES
 from paygo.config import scaled
 from paygo.security import Session, SessionState
 
@@ -78,6 +80,7 @@ def register(
 
 def register_customer(
     registrations: Registrations,
+    tries: Tries,
     session: Session,
     partner: str,
     proof: Proof,
@@ -88,10 +91,14 @@ def register_customer(
 ) -> Registration:
     """Take the session's registration as a partner's customer; the same intent again returns what the first made.
 
+    A session that was rejected may register again, so these are tries as signing in is, and counted with them.
+
     Raises
     ------
     RegistrationUnderWay
         When the session has another registration that is not rejected or expired.
+    SessionRefused
+        When it showed as many codes as it may.
     """
     begun = _begun(session, RegistrationKind.PARTNER, intent, now).model_copy(
         update={"partner": partner, "proof": proof}
@@ -99,6 +106,8 @@ def register_customer(
     known = _known(registrations, begun, session)
     if known:
         return known
+    if tries.count_try(session) > TRIES:
+        raise SessionRefused
     submitted = submission(begun, cause, now)
     try:
         registrations.add(begun, None, events_of(begun, None, cause, now, submitted))

@@ -19,7 +19,7 @@ from paygo.outcomes import NotReady
 from paygo.security import Session, SessionState
 
 TRIES = 10
-"""How often one session may try."""
+"""How often one session may try, registering as a partner's customer included."""
 
 
 class SignInRefused(IdentityRefusal):

@@ -10,6 +10,7 @@ from boto3.dynamodb.conditions import Attr
 
 from identity.model import Applicant, BankCustomer, BankCustomerRefused, Outcome, Proof, Registration, RegistrationState
 from identity.repository import RegistrationTable
+from identity.sessions_table import SessionTable
 from identity.usecases.causes import Cause
 from identity.usecases.checking import decide, follow_check, request_check
 from identity.usecases.confirming import confirm, mail_code, send_code
@@ -100,6 +101,10 @@ class Stage:
     post: FakePost = field(default_factory=FakePost)
     now: datetime = NOW
 
+    @property
+    def tries(self) -> SessionTable:
+        return SessionTable(self.sessions, self.table, self.table)
+
     def open(self) -> Session:
         session = Session(
             identity_id=f"us-east-1:{uuid4()}",
@@ -137,7 +142,9 @@ class Stage:
     ) -> Registration:
         session = self.session(session) if session else self.open()
         intent = intent or str(uuid4())
-        return register_customer(self.registrations, session, "bank", proof, intent=intent, cause=CAUSE, now=self.now)
+        return register_customer(
+            self.registrations, self.tries, session, "bank", proof, intent=intent, cause=CAUSE, now=self.now
+        )
 
     def code(self, registration: Registration) -> str:
         code = self.registrations.find_code(registration.registration_id)

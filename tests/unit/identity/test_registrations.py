@@ -29,6 +29,8 @@ from identity.model import (
 from identity.repository import RegistrationTable
 from identity.usecases.checking import FIRST_ASKED_AFTER, decide
 from identity.usecases.registrations import expire, read, register, register_customer
+from identity.usecases.sessions import SessionRefused
+from identity.usecases.signing_in import TRIES
 from paygo.events import AuditRecorded, Event, HouseholdRegistered, RegistrationMoved
 from paygo.partners import PartnerUnavailable
 from paygo.security import SessionState, session_key
@@ -148,9 +150,24 @@ def test_of_two_registrations_at_once_one_is_told_of_the_other(stage: Stage) -> 
     with pytest.raises(RegistrationUnderWay):
         register(stage.registrations, stage.users, anonymous, AMINA, PASSWORD, intent="second", cause=CAUSE, now=NOW)
     with pytest.raises(RegistrationUnderWay):
-        register_customer(stage.registrations, anonymous, "bank", PROOF, intent="third", cause=CAUSE, now=NOW)
+        register_customer(
+            stage.registrations, stage.tries, anonymous, "bank", PROOF, intent="third", cause=CAUSE, now=NOW
+        )
 
     assert stage.events() == told
+
+
+def test_a_session_guesses_no_more_codes_of_a_bank_by_registering_than_by_signing_in(stage: Stage) -> None:
+    session = stage.open()
+    for number in range(TRIES):
+        guess = PROOF.model_copy(update={"one_time_code": f"{number:06}"})
+        stage.ask(stage.register_customer(session, intent="the last" if number == TRIES - 1 else None, proof=guess))
+
+    with pytest.raises(SessionRefused):
+        stage.register_customer(session)
+
+    assert len(stage.bank.asked) == TRIES
+    assert stage.register_customer(session, intent="the last").state is RegistrationState.REJECTED
 
 
 def test_a_crash_after_the_account_was_made_is_healed_by_the_retry(
