@@ -3,6 +3,7 @@
 Nobody reads a thousand mails: their codes are read from the table, which is all that goes past the API.
 """
 
+import os
 import secrets
 import threading
 import time
@@ -20,7 +21,7 @@ import requests
 from botocore.config import Config
 from requests.auth import AuthBase
 
-from demo.stage import Stage
+from demo.stage import Access, Stage
 from paygo_client.models import Credentials
 from paygo_client.sigv4 import SessionAuth
 
@@ -75,16 +76,17 @@ class Journey:
 
 
 class Codes:
-    """The codes that were sent, read for all who wait for one together."""
+    """The codes that were sent, read by the deployer for all who wait for one together."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._dynamodb: Any = stage.session.client(
+    def __init__(self, access: Access) -> None:
+        deployer = Stage(access, "deployer" if access.endpoint_url else os.environ.get("PROFILE"))
+        self._dynamodb: Any = deployer.session.client(
             "dynamodb",
-            region_name=stage.access.region,
-            endpoint_url=stage.access.endpoint_url,
+            region_name=access.region,
+            endpoint_url=access.endpoint_url,
             config=Config(retries={"mode": "standard", "total_max_attempts": 5}),
         )
-        self._table = f"{stage.access.stack}-identity"
+        self._table = f"{access.stack}-identity"
         self._found: dict[str, str] = {}
         self._wanted: set[str] = set()
         self._changed = threading.Condition()
@@ -141,8 +143,8 @@ class Signed(AuthBase):
 class Households:
     """Registers households on one stack."""
 
-    def __init__(self, stage: Stage, codes: Codes) -> None:
-        self._url = stage.access.api_url
+    def __init__(self, access: Access, codes: Codes) -> None:
+        self._url = access.api_url
         self._codes = codes
         self._here = threading.local()
 

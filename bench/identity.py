@@ -15,7 +15,7 @@ from bench.figures import AWS_CALLS, REGISTRATIONS, REGISTRATIONS_LOST, Measurem
 from bench.households import Codes, Households, Journey, Step, lost
 from bench.stack import deployed
 from bench.workshop import Workshop
-from demo.stage import Stage, read_access
+from demo.stage import read_access
 from deploy.stack import stack_name
 from deploy.target import stay_off_proxies
 from faults.kill_points import Call, KillPoints
@@ -35,10 +35,10 @@ def registrations(workshop: Workshop) -> Iterator[Measurement]:
     """Register a thousand households at once, then some one after the other, whose calls to AWS are counted."""
     stay_off_proxies()
     with embedded_cloud(workshop), deployed(workshop, BRANCH):
-        stage = Stage(read_access(stack_name(BRANCH)), "deployer")
+        access = read_access(stack_name(BRANCH))
         clients = deployer(workshop)
-        with Codes(stage) as codes:
-            households = Households(stage, codes)
+        with Codes(access) as codes:
+            households = Households(access, codes)
             complain(households.register(WARMING))
             began = time.perf_counter()
             journeys = households.register(HOUSEHOLDS)
@@ -49,7 +49,7 @@ def registrations(workshop: Workshop) -> Iterator[Measurement]:
                 workshop.tell(sentence)
             yield Measurement(REGISTRATIONS_LOST, (len(missing),), note=f"of {HOUSEHOLDS:,}")
             yield Measurement(REGISTRATIONS, (HOUSEHOLDS / seconds,), note=steps(journeys))
-            calls = traced(KillPoints(workshop.home / "cloud"), functions(clients, stage), households)
+            calls = traced(KillPoints(workshop.home / "cloud"), functions(clients, access.stack), households)
             yield Measurement(AWS_CALLS, (calls.total() / TRACED,), note=by_service(calls))
 
 
@@ -111,9 +111,8 @@ def by_service(calls: Counter[str]) -> str:
     return ", ".join(f"{service} {count / TRACED:.1f}" for service, count in services.most_common())
 
 
-def functions(clients: Clients, stage: Stage) -> list[str]:
+def functions(clients: Clients, stack: str) -> list[str]:
     """Return the stack's functions, without its stand-ins and those that a schedule calls, whoever registers."""
-    stack = stage.access.stack
     without = {f"{stack}-{name}" for name in OF_A_STAND_IN} | set(scheduled(clients("events"), stack))
     pages = clients("lambda").get_paginator("list_functions").paginate()
     names = [function["FunctionName"] for page in pages for function in page["Functions"]]

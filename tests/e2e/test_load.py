@@ -7,7 +7,7 @@ HOUSEHOLDS = 100
 
 
 def test_registering_at_once_loses_nobody(stage: Stage) -> None:
-    with Codes(stage) as codes:
-        journeys = Households(stage, codes).register(HOUSEHOLDS)
+    with Codes(stage.access) as codes:
+        journeys = Households(stage.access, codes).register(HOUSEHOLDS)
 
     assert lost(journeys) == []

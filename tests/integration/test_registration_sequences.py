@@ -277,7 +277,7 @@ def played(stack: DeployedStack) -> Iterator[list[Played]]:
     """Play all of them at once; those that nobody decides take as long as a registration lives."""
     with (
         PartnerMocks.of(stack.stage) as mocks,
-        Codes(stack.stage) as codes,
+        Codes(stack.stage.access) as codes,
         stack.stage.partner("identity-bureau") as bureau,
     ):
         mocks.answer("identity-bureau", "POST", "/checks", when={"/family_name": FAMILY}, callbacks=[])

@@ -116,7 +116,7 @@ class Scene:
 
     @cached_property
     def _households(self) -> Households:
-        return Households(self.stage, self.codes)
+        return Households(self.stage.access, self.codes)
 
     def _id_token(self, email: str, password: str) -> str:
         with Session.open(self.url) as app:

@@ -14,7 +14,7 @@ from contracts.document import Document, load, operations
 
 PROVEN_BY = frozenset({"Timestamp", "Nonce", "Signature"})
 """Parameters that a caller's signature brings along: they are not made up."""
-UNREAD = {"name": "unread", "in": "query", "required": False, "schema": {"type": "string", "maxLength": 40}}
+UNREAD = {"name": "unread", "in": "query", "required": False, "schema": {"type": "string"}}
 """What no route reads: it gives those that take nothing something that varies."""
 
 type Example = Case[Any]
