@@ -117,7 +117,7 @@ class Redrives(LetterFilter):
 
     per_second: Annotated[float, Field(ge=0.1, le=100)] = 10
     cursor: Cursor | None = None
-    dead_before: AwareDatetime | None = None
+    dead_before: Annotated[AwareDatetime | None, Field(strict=True)] = None
 
     def filter(self, now: datetime) -> Filter:
         """Return which letters are meant: none that dies after this began, or it would have no end."""
@@ -132,7 +132,7 @@ class Discards(WireModel):
     filter: LetterFilter
     reason: Why
     cursor: Cursor | None = None
-    dead_before: AwareDatetime | None = None
+    dead_before: Annotated[AwareDatetime | None, Field(strict=True)] = None
 
     def wanted(self, now: datetime) -> Filter:
         """Return which letters are meant: none that dies after this began, since nobody has seen it."""

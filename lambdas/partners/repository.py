@@ -1,5 +1,6 @@
 """What tests chose, in a bucket, and what was asked, in a table."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ REMEMBERED = timedelta(days=1)
 """How long a request is kept, and how far a sequence has come."""
 
 CREDENTIALS = frozenset({"authorization", "cookie", "x-api-key"})
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html, and what templates and parameters have
+_KEY = re.compile(r"[0-9A-Za-z!_.*'()/{}:@~+-]{1,1024}")
 LONGEST_BODY = 100_000
 """Characters of a body that are kept: an item may have 400 kB."""
 
@@ -30,7 +33,9 @@ class BucketOfOverrides:
         self._bucket = bucket
 
     def find(self, key: str) -> Stored | None:
-        """Return what is there."""
+        """Return what is there; nothing is under a key that a route with other characters would make."""
+        if not _KEY.fullmatch(key):
+            return None
         try:
             found = self._client.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:

@@ -380,6 +380,13 @@ def test_letters_that_die_while_some_are_redriven_are_not_meant(
     assert len(open_letters(table)) == 1
 
 
+@pytest.mark.parametrize("path", ["redrives", "discards"])
+def test_a_time_is_a_text(request_: Request, path: str) -> None:
+    asked = {"filter": {}, "reason": "All were refunded."} if path == "discards" else {}
+
+    assert request_("POST", f"/operations/{path}", asked | {"dead_before": 0})[0] == 400
+
+
 def test_an_operator_discards_some_letters(request_: Request, letter_id: str, table: Table) -> None:
     asked = {"filter": {"service": "ledger"}, "reason": "All were refunded."}
 

@@ -185,6 +185,11 @@ def test_what_nobody_offers_is_not_found(ask: Ask, method: str, path: str) -> No
     assert (answered["statusCode"], told(answered)["type"]) == (404, "urn:paygo:problem:not-found")
 
 
+@pytest.mark.parametrize("route", ["orders/\N{SNOWMAN}", "orders/\x07", "orders/" + "1" * 1024])
+def test_a_route_that_no_object_can_have_is_not_found(ask: Ask, route: str) -> None:
+    assert ask(f"/mocks/stranger/{route}", None, {}, "GET")["statusCode"] == 404
+
+
 def test_a_partner_without_a_contract_answers_what_was_chosen(
     ask: Ask, choose: Choose, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
