@@ -568,6 +568,10 @@ def only_the_platform_makes_users(plan: Plan) -> Complaints:
     for client in plan.of("aws_cognito_user_pool_client"):
         if set(client.values["explicit_auth_flows"]) - {"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}:
             yield f"{client.address}: a password travels"
+        # Of an app without a list AWS takes every attribute.
+        written = client.values["write_attributes"] or ["email"]
+        if "email" in written:
+            yield f"{client.address}: a household has its address changed where nobody asks us"
 
 
 def iot_policies_fit(plan: Plan) -> Complaints:

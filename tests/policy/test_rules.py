@@ -674,6 +674,12 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         set_to(explicit_auth_flows=["ALLOW_USER_PASSWORD_AUTH"]),
     ),
     (
+        rules.only_the_platform_makes_users,
+        "aws_cognito_user_pool_client",
+        "",
+        set_to(write_attributes=None),
+    ),
+    (
         rules.iot_policies_fit,
         "aws_iot_policy",
         "module.iot.aws_iot_policy.device",

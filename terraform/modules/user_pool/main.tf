@@ -40,4 +40,9 @@ resource "aws_cognito_user_pool_client" "app" {
   explicit_auth_flows           = ["ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"]
   prevent_user_existence_errors = "ENABLED"
   enable_token_revocation       = true
+
+  # Whoever holds an access token could else give the account another address at Cognito itself, and have a way back in that
+  # nobody here knows of. Without a list an app may write all attributes; the one in it is read by nobody.
+  # https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html
+  write_attributes = ["locale"]
 }
