@@ -218,12 +218,13 @@ class Code(Value):
         return hmac.compare_digest(self.code.encode(), text.encode())
 
 
-def registration_ids(session_id: str, intent: str) -> tuple[str, str]:
+def registration_ids(session_id: str, kind: RegistrationKind, intent: str) -> tuple[str, str]:
     """Return the ids of the registration and of the household that the session's intent leads to.
 
-    They are derived and not drawn, so that a retry after a crash finds the user that the first try left in the pool.
+    They are derived and not drawn, so that a retry after a crash finds the user that the first try left in the pool;
+    and from the kind too, lest a bank's customer be given that user, and with it a password to its household.
     """
-    registration_id = uuid5(UUID(session_id), intent)
+    registration_id = uuid5(UUID(session_id), f"{kind}/{intent}")
     return str(registration_id), str(uuid5(registration_id, "household"))
 
 

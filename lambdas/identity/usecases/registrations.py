@@ -117,7 +117,7 @@ def register_customer(
 
 
 def _begun(session: Session, kind: RegistrationKind, intent: str, now: datetime) -> Registration:
-    registration_id, household_id = registration_ids(session.session_id, intent)
+    registration_id, household_id = registration_ids(session.session_id, kind, intent)
     return Registration(
         registration_id=registration_id,
         household_id=household_id,

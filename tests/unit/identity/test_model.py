@@ -78,15 +78,18 @@ def test_nobody_is_approved_who_was_not_asked_about() -> None:
 def test_the_same_intent_of_a_session_leads_to_the_same_ids() -> None:
     session_id = str(uuid4())
 
-    assert registration_ids(session_id, "key-0001") == registration_ids(session_id, "key-0001")
+    first, again = (registration_ids(session_id, RegistrationKind.OWN, "key-0001") for _ in range(2))
+
+    assert first == again
 
 
 @given(st.text(), st.text())
-def test_other_intents_and_other_sessions_lead_to_other_ids(one: str, other: str) -> None:
-    first, second = str(uuid4()), str(uuid4())
-    ids = {*registration_ids(first, one), *registration_ids(second, one), *registration_ids(first, other)}
+def test_other_intents_kinds_and_sessions_lead_to_other_ids(one: str, other: str) -> None:
+    sessions = str(uuid4()), str(uuid4())
+    intents = {(session, kind, intent) for session in sessions for kind in RegistrationKind for intent in (one, other)}
+    ids = {each for intent in intents for each in registration_ids(*intent)}
 
-    assert len(ids) == (4 if one == other else 6)
+    assert len(ids) == 2 * len(intents)
 
 
 def test_a_refresh_token_is_read_as_it_was_written() -> None:

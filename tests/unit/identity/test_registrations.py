@@ -699,6 +699,20 @@ def test_an_address_of_an_earlier_try_that_nobody_confirmed_is_no_name_to_sign_i
     assert stage.users.addresses == {registration.household_id: AMINA.email}
 
 
+def test_a_banks_customer_has_not_the_account_of_an_earlier_try_with_the_same_key(stage: Stage) -> None:
+    session = stage.open()
+    meanwhile = stage.register_customer(session, proof=PROOF.model_copy(update={"one_time_code": "000000"}))
+    with pytest.raises(RegistrationUnderWay):
+        register(stage.registrations, stage.users, session, AMINA, PASSWORD, intent="intent-1", cause=CAUSE, now=NOW)
+    stage.ask(meanwhile)
+
+    registration = stage.register_customer(session, intent="intent-1")
+    stage.ask(registration)
+
+    assert stage.state(registration) is RegistrationState.APPROVED
+    assert registration.household_id not in stage.users.names()
+
+
 def test_a_banks_customer_has_no_account(stage: Stage) -> None:
     registration = stage.register_customer()
     stage.ask(registration)
