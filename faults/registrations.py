@@ -213,6 +213,13 @@ class FollowChecks(_OfRegistration):
         registered = _registered(stack)
         return {each.id: Seen(effects=registered[each.home.household_id]) for each in cases}
 
+    def _register(self, stack: DeployedStack, home: Household) -> Registration:
+        registration = super()._register(stack, home)
+        reference = registration.registration_id
+        decided = {"reference": reference, "state": "approved"}
+        stack.mocks.answer(BUREAU, "GET", f"/checks/{reference}", body=decided)
+        return registration
+
 
 class ExpireRegistrations(_OfRegistration):
     """Ends a registration that nobody decided in time."""
