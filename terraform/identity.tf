@@ -58,8 +58,13 @@ module "identity" {
       environment = merge(local.for_households.environment, local.for_tokens.verify.environment, {
         SCOPE_ROUTES = jsonencode(module.api.scope_routes)
       })
-      statements = concat(local.for_households.statements, local.for_tokens.verify.statements)
-      timeout    = 10
+      # It reads whether credentials were used, and leaves it to the functions behind it to note that.
+      statements = concat(
+        module.sessions_table.statements.read,
+        module.idempotency_table.statements.read,
+        local.for_tokens.verify.statements,
+      )
+      timeout = 10
     }
     registrations = {
       environment = merge(local.once.environment, { USER_POOL_ID = module.user_pool.id })

@@ -234,6 +234,14 @@ def test_a_stack_stands_behind_the_firewall_of_its_account(planner: Planner, dev
     assert not development.of("aws_wafv2_web_acl_association")
 
 
+def test_what_every_stranger_reaches_with_a_made_up_token_changes_nothing(development: Plan) -> None:
+    policy = development.named("aws_iam_role_policy", 'module.identity.aws_iam_role_policy.this["authorizer"]')
+
+    actions = {action for statement in policy.document("policy")["Statement"] for action in statement["Action"]}
+
+    assert actions == {"dynamodb:GetItem", "kms:GetPublicKey", "logs:CreateLogStream", "logs:PutLogEvents"}
+
+
 def test_a_mock_takes_what_comes(development: Plan) -> None:
     settings = development.of("aws_api_gateway_method_settings")
     unthrottled = {
