@@ -237,3 +237,26 @@ def test_a_record_reported_as_failed_is_tried_again_and_parked_while_the_others_
     assert json.loads(body)["DDBStreamBatchInfo"]["batchSize"] == 1
     put(bench, table, "b")
     assert bench.messages(done_url, 1, seconds=30) == ["b"]
+
+
+def test_an_environment_outlives_an_error_of_its_handler(bench: Bench) -> None:
+    function = bench.function(
+        """
+import os
+def handler(event, context):
+    if event["raise"]:
+        raise ValueError(os.getpid())
+    return os.getpid()
+"""
+    )
+    client = bench.deployer("lambda")
+
+    def call(*, is_to_raise: bool) -> dict[str, Any]:
+        answer: dict[str, Any] = client.invoke(FunctionName=function, Payload=json.dumps({"raise": is_to_raise}))
+        return answer
+
+    raised, answered = call(is_to_raise=True), call(is_to_raise=False)
+    told = json.loads(raised["Payload"].read())
+
+    assert (raised["FunctionError"], told["errorType"]) == ("Unhandled", "ValueError")
+    assert told["errorMessage"] == answered["Payload"].read().decode()

@@ -40,6 +40,7 @@ GAPS = (
     "policy_variables",
     "queue_messages",
     "queue_metrics",
+    "raised_errors",
     "rest_api_import",
     "rest_api_settings",
     "root_keys",
