@@ -34,7 +34,7 @@ PAYMENT = {
     "paid_at": "2026-11-21T10:05:00Z",
 }
 SESSION = {
-    "pk": {"S": "SESSION#us-east-1:bench"},
+    "pk": {"S": f"SESSION#{hashlib.sha256(b'us-east-1:bench').hexdigest()}"},
     "identity_id": {"S": "us-east-1:bench"},
     "session_id": {"S": "0b9f4f1e-3c83-4f0e-a0ad-0a3a0b2b5c11"},
     "state": {"S": "authenticated"},

@@ -110,7 +110,7 @@ class Audited(Answer):
     at: AwareDatetime
     session_id: str | None
     household_id: str | None
-    identity_id: str | None
+    identity_hash: str | None
     registration_id: str | None
     source_ip: str | None
     user_agent: str | None

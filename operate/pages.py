@@ -109,7 +109,7 @@ def list_audit(out: Console, events: Iterable[Audited]) -> None:
                 f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
                 event.act,
                 event.household_id,
-                event.session_id or event.identity_id,
+                event.session_id or event.identity_hash,
                 " ".join([event.source_ip or UNKNOWN, *agent]),
                 " ".join(detail),
             )

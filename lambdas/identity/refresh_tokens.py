@@ -44,7 +44,7 @@ class RefreshToken:
         return f"{self.identity_id}.{self.secret}"
 
     def __repr__(self) -> str:
-        return f"RefreshToken({self.identity_id!r})"
+        return "RefreshToken(...)"
 
     @property
     def hash(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
+from identity.lifecycle import ANONYMOUS_FOR
 from identity.memberships import membership_item
 from identity.model import (
     MOVES,
@@ -30,6 +31,7 @@ from identity.model import (
     Taken,
     sources,
 )
+from identity.sessions_table import ending_at
 from paygo.events import Event
 from paygo.outbox import outbox_write
 from paygo.security import Session, SessionState, session_key
@@ -73,7 +75,9 @@ class RegistrationTable:
             self._moving_session(
                 registration,
                 SessionState.REGISTERING,
-                {"registration_id": registration.registration_id},
+                # The session outlasts its registration, so that its caller learns what became of that.
+                {"registration_id": registration.registration_id}
+                | ending_at(registration.undecided_until + ANONYMOUS_FOR),
                 Attr("state").eq(SessionState.ANONYMOUS.value),
             ),
             *([self._table.putting(_code_item(registration, code), ABSENT)] if code else []),

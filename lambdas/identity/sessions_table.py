@@ -1,6 +1,6 @@
 """Sessions as items, and every condition on them.
 
-SESSION#<identity id>               the session, in the index `ending` by when it ends
+SESSION#<hash of the identity id>   the session, in the index `ending` by when it ends
 ADDRESS#<hash>#<begin>              how many sessions an address opened since then
 TRIES#<session id>                  how often the session tried to sign in, or to register as a bank's customer
 
@@ -8,7 +8,7 @@ Each change is written together with the audit event that tells of it, and with 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
 from typing import Any
@@ -69,8 +69,7 @@ class SessionTable:
 
     def find(self, identity_id: str) -> StoredSession | None:
         """Return the identity's session, whatever its state."""
-        row = self._table.get(**session_key(identity_id))
-        return StoredSession.model_validate(row) if row else None
+        return self._read(session_key(identity_id))
 
     def was_used(self, session: Session) -> bool:
         """Tell whether the escalated session's credentials were used while they could be fetched again."""
@@ -150,7 +149,7 @@ class SessionTable:
         for shard in SHARDS:
             for entry in self._table.query_index(INDEX, Key(INDEX).eq(shard) & Key(ENDS_AT).lt(sortable(before))):
                 # An index is behind its table, in which a session may have been refreshed just in time.
-                session = self.find(str(entry["pk"]).removeprefix(session_key("")["pk"]))
+                session = self._read({"pk": str(entry["pk"])})
                 if session is not None and session.ends_at < before:
                     yield session
 
@@ -166,6 +165,10 @@ class SessionTable:
         except TransactionRefused:
             return
 
+    def _read(self, key: Mapping[str, str]) -> StoredSession | None:
+        row = self._table.get(**key)
+        return StoredSession.model_validate(row) if row else None
+
     def _member(self, household_id: str, identity_id: str) -> StoredSession | None:
         session = self.find(identity_id)
         return session if session is not None and session.household_id == household_id else None
@@ -176,11 +179,13 @@ class SessionTable:
         return [self._own.deleting(membership_key(session.household_id, session.session_id))]
 
 
+def ending_at(time: datetime) -> dict[str, Any]:
+    """Return the attributes of a session that say when it is over."""
+    return {ENDS_AT: sortable(time), "expires_at": int((time + FORGOTTEN_AFTER).timestamp())}
+
+
 def _attributes(session: StoredSession) -> dict[str, Any]:
-    return session.model_dump(mode="json") | {
-        ENDS_AT: sortable(session.ends_at),
-        "expires_at": int((session.ends_at + FORGOTTEN_AFTER).timestamp()),
-    }
+    return session.model_dump(mode="json") | ending_at(session.ends_at)
 
 
 def _changes(before: StoredSession, after: StoredSession) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from identity.model import IdentityRefusal
+from paygo.identities import identity_hash
 from paygo.security import Kind, Session
 
 TOKENS_FOR = timedelta(hours=1)
@@ -96,7 +97,7 @@ def make_token(
         "aud": maker.audience,
         "sub": household_id or session.session_id,
         "sid": session.session_id,
-        "identity_id": session.identity_id,
+        "identity_hash": identity_hash(session.identity_id),
         "kind": session.kind.value,
         "scope": " ".join(granted),
         "iat": int(issued_at.timestamp()),

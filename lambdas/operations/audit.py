@@ -13,7 +13,7 @@ from operations.model import Operator, Value
 LONGEST = 256
 """Characters of each fact that are kept: some are a stranger's own words."""
 
-_IDS = ("session_id", "household_id", "identity_id", "registration_id")
+_IDS = ("session_id", "household_id", "identity_hash", "registration_id")
 _FACTS = ("act", "source_ip", "user_agent")
 
 
@@ -25,7 +25,7 @@ class AuditEvent(Value):
     at: AwareDatetime
     session_id: str | None = None
     household_id: str | None = None
-    identity_id: str | None = None
+    identity_hash: str | None = None
     registration_id: str | None = None
     source_ip: str | None = None
     user_agent: str | None = None

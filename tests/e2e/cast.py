@@ -22,6 +22,7 @@ from demo.journey import (
 )
 from demo.manifest import Kit, make_manifest
 from demo.stage import Stage
+from paygo.identities import identity_hash
 from paygo_client import (
     BankCustomer,
     Configuration,
@@ -136,6 +137,7 @@ class Cast:
             self.run.lower(),
             *(str(details.session_id) for details in sessions),
             *(details.identity_id for details in sessions),
+            *(identity_hash(details.identity_id) for details in sessions),
             *(str(details.household_id) for details in sessions if details.household_id),
             *(str(found) for found in self.registrations.values()),
             *(str(found) for found in self.devices.values()),

@@ -14,6 +14,8 @@ import boto3
 
 from demo.journey import PATIENCE_SECONDS, StepFailed
 from demo.stage import Stage, home_folder
+from paygo.security import session_key
+from paygo.storage import to_attributes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -91,7 +93,7 @@ class Deployer:
         """Write that the session's time was over a minute ago: waiting for it would take a day."""
         self.dynamodb.update_item(
             TableName=f"{self.access.stack}-sessions",
-            Key={"pk": {"S": f"SESSION#{identity_id}"}},
+            Key=to_attributes(session_key(identity_id)),
             UpdateExpression="SET ends_at = :then",
             ConditionExpression="attribute_exists(pk)",
             ExpressionAttributeValues={":then": {"S": _in(-timedelta(minutes=1))}},

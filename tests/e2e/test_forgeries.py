@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from demo.stage import Stage
+from paygo.identities import identity_hash
 from paygo_client import Credentials, PaygoProblem, Session, SessionDetails
 from tests.e2e import tokens
 from tests.e2e.calls import Actor, Answered, Company, bearing, signing
@@ -103,7 +104,7 @@ SIGNED_AS_OURS: dict[str, tuple[Part, Part]] = {
     "a kid that is a path": ({"kid": "../../../../dev/null"}, {}),
     "no kid": ({"kid": None}, {}),
     "another type": ({"typ": "JWT"}, {}),
-    "an invented identity": ({}, {"identity_id": f"us-east-1:{uuid4()}"}),
+    "an invented identity": ({}, {"identity_hash": identity_hash(f"us-east-1:{uuid4()}")}),
     "an invented session": ({}, {"sid": str(uuid4())}),
     "no session": ({}, {"sid": None}),
     "an anonymous session's kind": ({}, {"kind": "anonymous"}),

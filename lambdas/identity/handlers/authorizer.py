@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
             refused.reason,
             method=method,
             route=route,
-            caller={"identity_id": known.identity_id, "session_id": known.session_id} if known else {},
+            caller={"identity_hash": known.identity_hash, "session_id": known.session_id} if known else {},
             # A token is all that API Gateway hands over.
             origin=Origin(),
             request_id=None,
@@ -65,7 +65,7 @@ def _answer(grant: Grant, api: str) -> dict[str, Any]:
             ],
         },
         "context": {
-            "identity_id": grant.caller.identity_id,
+            "identity_hash": grant.caller.identity_hash,
             "session_id": grant.session.session_id,
             "kind": grant.caller.kind.value,
             "scope": " ".join(sorted(grant.caller.scopes or ())),

@@ -29,7 +29,7 @@ class Claims(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     session_id: str = Field(alias="sid")
-    identity_id: str
+    identity_hash: str
     kind: Kind
     scope: str
     issued_at: AwareDatetime = Field(alias="iat")
@@ -37,7 +37,7 @@ class Claims(BaseModel):
 
     def caller(self) -> Caller:
         """Return whose the token is."""
-        return Caller(self.identity_id, self.kind, self.session_id, frozenset(self.scope.split()))
+        return Caller(self.identity_hash, self.kind, self.session_id, frozenset(self.scope.split()))
 
 
 class Verifier(Protocol):

@@ -12,6 +12,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict
 
 from paygo.events import AuditRecorded, Event
+from paygo.identities import identity_hash
 
 LONGEST = 256
 """Characters of a user agent, or of a detail, that are kept: both may be a stranger's own words."""
@@ -94,7 +95,7 @@ def audit_event(
         act=act.value,
         session_id=session_id or (concerned and concerned.session_id),
         household_id=household_id or (concerned and concerned.household_id),
-        identity_id=concerned and concerned.identity_id,
+        identity_hash=concerned and concerned.identity_id and identity_hash(concerned.identity_id),
         registration_id=concerned and concerned.registration_id,
         source_ip=origin and origin.source_ip,
         user_agent=origin and origin.user_agent and origin.user_agent[:LONGEST],

@@ -152,7 +152,7 @@ class AuditRecorded(EventData):
     ]
     session_id: str | None = None
     household_id: str | None = None
-    identity_id: str | None = None
+    identity_hash: str | None = None
     registration_id: str | None = None
     source_ip: str | None = None
     user_agent: str | None = None

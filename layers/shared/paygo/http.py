@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from paygo.audit import Origin
 from paygo.correlation import follow
+from paygo.identities import identity_hash
 from paygo.problems import CONTENT_TYPE, Place, Problem, invalid_request, not_found, unexpected
 from paygo.refusals import tell_refusal
 from paygo.storage import InvalidCursor
@@ -226,12 +227,13 @@ def idempotency_store(table_name: str, client: "DynamoDBClient") -> "DynamoDBPer
 
 def _note_refusal(event: "APIGatewayProxyEvent", reason: str) -> None:
     context, told = event.request_context, event.request_context.authorizer
+    signed_by = context.identity.cognito_identity_id
     tell_refusal(
         reason,
         method=event.http_method,
         route=event.resource,
         caller={
-            "identity_id": context.identity.cognito_identity_id or told.get("identity_id"),
+            "identity_hash": identity_hash(signed_by) if signed_by else told.get("identity_hash"),
             "session_id": told.get("session_id"),
             "api_key_id": context.identity.api_key_id,
         },

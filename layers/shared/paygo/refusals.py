@@ -27,7 +27,7 @@ def tell_refusal(
     reason
         The kind of the problem that the caller was told.
     caller
-        What is known of the caller, by names such as `identity_id` and `session_id`; never a secret.
+        What is known of the caller, by names such as `identity_hash` and `session_id`; never a secret.
     """
     logger.warning(
         "Refused",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from paygo.http import raw_body
+from paygo.identities import identity_hash
 from paygo.problems import Problem, not_found
 from paygo.secrets import read_secret
 from paygo.signatures import NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
@@ -122,7 +123,7 @@ class PartnerKeys(BaseModel):
 
 def session_key(identity_id: str) -> dict[str, str]:
     """Return the key of the row that holds the identity's session."""
-    return {"pk": f"SESSION#{identity_id}"}
+    return _session_key(identity_hash(identity_id))
 
 
 def first_use_key(session: Session) -> dict[str, str]:
@@ -142,7 +143,7 @@ class Caller:
         What the token is for; None with IAM credentials, which are for all that the session may do.
     """
 
-    identity_id: str
+    identity_hash: str
     kind: Kind
     session_id: str | None = None
     scopes: frozenset[str] | None = None
@@ -154,11 +155,11 @@ class Caller:
         if signed.cognito_identity_id:
             kinds = {"authenticated": Kind.HOUSEHOLD, "unauthenticated": Kind.ANONYMOUS}
             kind = kinds.get(signed.cognito_authentication_type or "")
-            return cls(signed.cognito_identity_id, kind) if kind else None
+            return cls(identity_hash(signed.cognito_identity_id), kind) if kind else None
         told = event.request_context.authorizer
-        if told.get("identity_id"):
+        if told.get("identity_hash"):
             scopes = frozenset(told["scope"].split())
-            return cls(told["identity_id"], Kind(told["kind"]), told["session_id"], scopes)
+            return cls(told["identity_hash"], Kind(told["kind"]), told["session_id"], scopes)
         return None
 
 
@@ -221,7 +222,7 @@ class Callers:
 
     def known(self, caller: Caller, now: datetime, *, fetching: bool = False) -> Session | None:
         """Return the session that the caller's credentials still stand for; `fetching` is that of `session`."""
-        row = self._sessions.get(**session_key(caller.identity_id))
+        row = self._sessions.get(**_session_key(caller.identity_hash))
         session = Session.model_validate(row) if row else None
         if session is None or session.is_over(now) or caller.session_id not in {None, session.session_id}:
             return None
@@ -316,6 +317,10 @@ def _is_signed(event: "APIGatewayProxyEvent", partner: PartnerKeys, timestamp: s
         )
         for key in keys
     )
+
+
+def _session_key(hashed: str) -> dict[str, str]:
+    return {"pk": f"SESSION#{hashed}"}
 
 
 def session_refused() -> Problem:

@@ -166,7 +166,8 @@ resource "aws_api_gateway_stage" "this" {
   deployment_id = aws_api_gateway_deployment.this.id
   stage_name    = local.stage
 
-  # Who called is told by identity, session and key; a person's address is not logged.
+  # Who called is told by the token's session and by key, and by the function's own log; a person's address is not logged, nor is
+  # an identity, for whose id Cognito gives anonymous credentials to anybody.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
     format = jsonencode({
@@ -176,7 +177,6 @@ resource "aws_api_gateway_stage" "this" {
       route       = "$context.resourcePath"
       status      = "$context.status"
       error       = "$context.error.responseType"
-      identity    = "$context.identity.cognitoIdentityId"
       session     = "$context.authorizer.session_id"
       apiKey      = "$context.identity.apiKeyId"
       latency     = "$context.responseLatency"

@@ -25,6 +25,7 @@ from identity.handlers import (
 from identity.model import Registration, RegistrationState
 from identity.usecases.checking import FIRST_ASKED_AFTER
 from paygo.events import CodeRequested, Event, EventData, RegistrationMoved, RegistrationSubmitted
+from paygo.identities import identity_hash
 from paygo.security import session_key
 from paygo.signatures import signature
 from paygo.storage import Table
@@ -165,7 +166,11 @@ def test_a_registration_by_bearer_token_is_followed_by_one(
     send: Send, api_event: Any, context: Any, stage: Stage
 ) -> None:
     session = stage.open()
-    authorizer = {"identity_id": session.identity_id, "session_id": session.session_id, "kind": "anonymous"}
+    authorizer = {
+        "identity_hash": identity_hash(session.identity_id),
+        "session_id": session.session_id,
+        "kind": "anonymous",
+    }
     event = api_event("POST", "/bearer/v1/registrations", body=CUSTOMER, headers={"Idempotency-Key": "key-0001"})
     event["requestContext"]["authorizer"] = authorizer | {"scope": "registrations:write"}
 

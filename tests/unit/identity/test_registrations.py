@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from identity.lifecycle import ANONYMOUS_FOR
 from identity.model import (
     MOVES,
     UNDECIDED_FOR,
@@ -32,6 +33,7 @@ from identity.usecases.registrations import expire, read, register, register_cus
 from identity.usecases.sessions import SessionRefused
 from identity.usecases.signing_in import TRIES
 from paygo.events import AuditRecorded, Event, HouseholdRegistered, RegistrationMoved
+from paygo.identities import identity_hash
 from paygo.partners import PartnerUnavailable
 from paygo.security import SessionState, session_key
 from paygo.storage import Table
@@ -60,6 +62,13 @@ def test_an_own_registration_waits_for_its_household_to_confirm_the_address(stag
     assert (moved.state, moved.registration_id) == (SessionState.REGISTERING, registration.registration_id)
     assert stage.events() == ["code", "unconfirmed"]
     assert stage.users.names() == [registration.household_id]
+
+
+def test_a_session_outlasts_its_registration_so_that_its_caller_learns_that_it_expired(stage: Stage) -> None:
+    registration = stage.register()
+
+    assert stage.session(registration).ends_at > registration.undecided_until
+    assert stage.session(registration).ends_at == registration.undecided_until + ANONYMOUS_FOR
 
 
 def test_a_banks_customer_is_submitted_at_once(stage: Stage) -> None:
@@ -96,7 +105,7 @@ def test_every_move_is_told_and_audited_with_who_asked_for_it(stage: Stage) -> N
         "act": "registration-moved",
         "session_id": registration.session_id,
         "household_id": registration.household_id,
-        "identity_id": registration.identity_id,
+        "identity_hash": identity_hash(registration.identity_id),
         "registration_id": registration.registration_id,
         "source_ip": "192.0.2.1",
         "user_agent": "curl",

@@ -11,6 +11,7 @@ from identity.handlers import sessions as handler
 from identity.handlers import sign_ins, sweep_sessions
 from identity.model import BankCustomer, BankCustomerRefused
 from identity.usecases.sessions import Makers, Opened
+from paygo.identities import identity_hash
 from paygo.partners import PartnerUnavailable
 from paygo.security import Session, SessionState, first_use_key
 from paygo.storage import Table
@@ -264,7 +265,7 @@ def test_a_token_for_what_the_session_has_not_is_refused(send: Send, visits: Vis
 def test_a_bearer_of_few_scopes_gets_no_more(send: Send, visits: Visits, now: datetime) -> None:
     session = visits.escalated(now, HOUSEHOLD).session
     bearer = {
-        "identity_id": session.identity_id,
+        "identity_hash": identity_hash(session.identity_id),
         "session_id": session.session_id,
         "kind": "household",
         "scope": "sessions:write sessions:read",

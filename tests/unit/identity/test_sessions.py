@@ -22,6 +22,7 @@ from identity.usecases.sessions import (
     sign_out_of,
 )
 from paygo.audit import Act, Origin
+from paygo.identities import identity_hash
 from paygo.security import Kind, Session, SessionState, session_key
 from paygo.storage import InvalidCursor, Table
 from tests.unit.identity.fakes import IdentityIsLinked
@@ -88,7 +89,7 @@ def test_what_is_told_of_a_session_says_who_and_from_where(visits: Visits) -> No
     session = visits.open().session
 
     (told,) = visits.store.told
-    assert (told.session_id, told.identity_id) == (session.session_id, session.identity_id)
+    assert (told.session_id, told.identity_hash) == (session.session_id, identity_hash(session.identity_id))
     assert (told.source_ip, told.user_agent) == ("192.0.2.1", "paygo-client/1.0")
 
 

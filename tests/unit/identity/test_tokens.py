@@ -25,6 +25,7 @@ from identity.gateways.verifier import REREAD_AFTER, KmsKeys, TokenVerifier
 from identity.tokens import TOKENS_FOR, BearerToken, ScopeRefused, TokenMaker, make_token
 from identity.usecases.authorizing import Routes, TokenRefused, authorize
 from identity.usecases.signing_in import IdTokenRefused
+from paygo.identities import identity_hash
 from paygo.security import Callers, Kind, Session, SessionState, session_key
 from paygo.storage import Table
 
@@ -126,7 +127,7 @@ def test_a_token_names_the_session_and_its_household(maker: TokenMaker, key: str
         "aud": AUDIENCE,
         "sub": "h-1",
         "sid": "s-1",
-        "identity_id": IDENTITY,
+        "identity_hash": identity_hash(IDENTITY),
         "kind": "household",
         "scope": "accounts:read devices:read sessions:write",
         "iat": NOW.timestamp(),
@@ -194,7 +195,7 @@ def test_a_token_is_verified_until_it_ends(maker: TokenMaker, verifier: TokenVer
 
     caller = verifier.verify(token, NOW + TOKENS_FOR - timedelta(seconds=1)).caller()
 
-    assert (caller.identity_id, caller.session_id) == (IDENTITY, "s-1")
+    assert (caller.identity_hash, caller.session_id) == (identity_hash(IDENTITY), "s-1")
     assert (caller.kind, caller.scopes) == (Kind.HOUSEHOLD, frozenset({"devices:read"}))
     with pytest.raises(TokenRefused) as refused:
         verifier.verify(token, NOW + TOKENS_FOR)
@@ -285,7 +286,7 @@ def test_a_token_of_another_stack_with_the_same_keys_is_refused(kms: Kms, key: s
         TokenVerifier(KmsKeys(kms.client, [key]), **here).verify(token.token, NOW)
 
 
-@pytest.mark.parametrize("without", ["sid", "identity_id", "kind", "scope", "iat", "exp", "iss", "aud"])
+@pytest.mark.parametrize("without", ["sid", "identity_hash", "kind", "scope", "iat", "exp", "iss", "aud"])
 def test_a_token_that_says_too_little_is_refused(kms: Kms, key: str, verifier: TokenVerifier, without: str) -> None:
     signer = KmsSigner(kms.client, key)
     said = says(make_token(TokenMaker(signer, ISSUER, AUDIENCE, SCOPES), session(), None, NOW))
@@ -493,7 +494,7 @@ def test_the_authorizer_answers_with_the_policy_of_the_token_and_tells_whose_it_
             ],
         },
         "context": {
-            "identity_id": IDENTITY,
+            "identity_hash": identity_hash(IDENTITY),
             "session_id": "s-1",
             "kind": "household",
             "scope": "devices:read sessions:write",
@@ -521,7 +522,7 @@ def test_the_authorizer_refuses_in_the_words_that_api_gateway_knows_and_tells_th
         "reason": "token-expired",
         "method": "GET",
         "route": "/bearer/v1/devices/d-1",
-        "caller": {"identity_id": IDENTITY, "session_id": "s-1"},
+        "caller": {"identity_hash": identity_hash(IDENTITY), "session_id": "s-1"},
     }
     assert old not in log.getvalue()
 

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from paygo.audit import LONGEST, Act, Origin, audit_event
 from paygo.events import AuditRecorded
+from paygo.identities import identity_hash
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 FACTS: dict[str, Any] = {"source": "/paygo-test/identity", "time": NOW, "correlation_id": "request-1"}
@@ -28,7 +29,7 @@ def test_an_act_is_told_with_whom_it_is_about_and_where_it_came_from() -> None:
         act="signed-in",
         session_id="s-1",
         household_id="h-1",
-        identity_id="eu-west-1:1",
+        identity_hash=identity_hash("eu-west-1:1"),
         registration_id="r-1",
         source_ip="192.0.2.1",
         user_agent="app/1",

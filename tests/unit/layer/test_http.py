@@ -25,6 +25,7 @@ from paygo.http import (
     parse,
     raw_body,
 )
+from paygo.identities import identity_hash
 from paygo.problems import Problem
 from paygo.storage import InvalidCursor, Table
 
@@ -164,7 +165,7 @@ def test_a_refusal_is_logged_for_the_audit(
         "reason": "sold-out",
         "method": "GET",
         "route": "/orders",
-        "caller": {"identity_id": "us-east-1:1"},
+        "caller": {"identity_hash": identity_hash("us-east-1:1")},
         "source_ip": "192.0.2.1",
         "user_agent": "curl/8.5.0",
         "request_id": "request-1",
@@ -177,12 +178,12 @@ def test_a_refusal_names_the_session_of_a_token(
     shop: Shop, api_event: EventMaker, context: Any, log: io.StringIO
 ) -> None:
     shop.failure = Problem(HTTPStatus.FORBIDDEN, "session-refused", "No", "No.")
-    told = {"identity_id": "us-east-1:1", "session_id": "s-1", "kind": "household", "scope": "orders:read"}
+    told = {"identity_hash": "0a1b", "session_id": "s-1", "kind": "household", "scope": "orders:read"}
 
     shop.handler(api_event("GET", "/bearer/orders", authorizer=told), context)
 
     audit = json.loads(log.getvalue().splitlines()[0])["audit"]
-    assert audit["caller"] == {"identity_id": "us-east-1:1", "session_id": "s-1"}
+    assert audit["caller"] == {"identity_hash": "0a1b", "session_id": "s-1"}
 
 
 def test_what_is_not_a_refusal_is_no_matter_of_the_audit(

@@ -25,7 +25,7 @@ def test_the_audit_says_who_did_what_when_and_from_where(run: Run, api: Any) -> 
         "source_ip": None,
         "user_agent": None,
     }
-    api.get(ROUTE, json=listed(audit_event(2, **refused, identity_id="us-east-1:1", detail={})))
+    api.get(ROUTE, json=listed(audit_event(2, **refused, identity_hash="0a1b", detail={})))
 
     status, out, _ = run("audit")
 
@@ -41,7 +41,7 @@ def test_the_audit_says_who_did_what_when_and_from_where(run: Run, api: Any) -> 
         "paygo-client/1.0",
         "kind=own",
     ]
-    assert second[2:] == ["request-refused", "-", "us-east-1:1", "-", "-"]
+    assert second[2:] == ["request-refused", "-", "0a1b", "-", "-"]
     assert "cursor=next" in api.calls[1].request.url
 
 

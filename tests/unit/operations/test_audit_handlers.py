@@ -67,7 +67,7 @@ def test_an_audit_event_is_kept_and_read(ask: Ask, context: Any) -> None:
                 "at": event.time.isoformat().replace("+00:00", "Z"),
                 "session_id": "session-1",
                 "household_id": HOUSEHOLD,
-                "identity_id": None,
+                "identity_hash": None,
                 "registration_id": None,
                 "source_ip": "192.0.2.1",
                 "user_agent": "paygo-client/1.0",

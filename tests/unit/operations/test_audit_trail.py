@@ -14,6 +14,7 @@ from operations.audit import AuditFilter
 from operations.handlers import keep_refusals
 from operations.repository import AuditTable
 from paygo.audit import Act
+from paygo.identities import identity_hash
 from paygo.storage import Table
 from tests.unit.operations.makers import STACK
 
@@ -57,7 +58,7 @@ def test_whom_a_function_refuses_is_in_the_audit(
 
     day = datetime.fromtimestamp(1795255500, UTC).date()
     (event,) = AuditTable(audit_table).page(AuditFilter(day=day), day, limit=10, cursor=None).events
-    assert (event.act, event.identity_id) == ("request-refused", IDENTITY)
+    assert (event.act, event.identity_hash) == ("request-refused", identity_hash(IDENTITY))
     assert (event.source_ip, event.user_agent, event.correlation_id) == ("192.0.2.1", "curl/8", "request-1")
     told = {name: event.detail[name] for name in ("reason", "method", "route", "function")}
     assert told == {
