@@ -15,6 +15,7 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
+from identity.endings import ending_at
 from identity.lifecycle import ANONYMOUS_FOR
 from identity.memberships import membership_item
 from identity.model import (
@@ -31,7 +32,6 @@ from identity.model import (
     Taken,
     sources,
 )
-from identity.sessions_table import ending_at
 from paygo.events import Event
 from paygo.outbox import outbox_write
 from paygo.security import Session, SessionState, session_key

@@ -9,12 +9,13 @@ Each change is written together with the audit event that tells of it, and with 
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, Key
 
+from identity.endings import ENDS_AT, ending_at
 from identity.lifecycle import StoredSession
 from identity.memberships import PREFIX, membership_item, membership_key
 from identity.model import Overtaken
@@ -24,12 +25,8 @@ from paygo.security import Session, SessionState, first_use_key, session_key
 from paygo.storage import ABSENT, PRESENT, Table, TransactionRefused, Write, sortable
 
 INDEX = "ending"
-ENDS_AT = "ends_at"
 SHARDS = "0123456789abcdef"
 """The index has so many partitions, for no partition takes more than 1,000 writes a second."""
-
-FORGOTTEN_AFTER = timedelta(days=7)
-"""The sweep removes a session that is over, and its identity before; the table's own clock only makes sure."""
 
 
 class SessionTable:
@@ -177,11 +174,6 @@ class SessionTable:
         if session.household_id is None:
             return []
         return [self._own.deleting(membership_key(session.household_id, session.session_id))]
-
-
-def ending_at(time: datetime) -> dict[str, Any]:
-    """Return the attributes of a session that say when it is over."""
-    return {ENDS_AT: sortable(time), "expires_at": int((time + FORGOTTEN_AFTER).timestamp())}
 
 
 def _attributes(session: StoredSession) -> dict[str, Any]:
