@@ -7,12 +7,15 @@ bureau and bank are told to answer. The queues deliver by themselves; delivering
 import os
 import secrets
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from threading import Lock, Semaphore
+from itertools import batched
+from queue import Queue
+from threading import Semaphore, Thread
+from typing import Self
 from uuid import uuid4
 
 import pytest
@@ -22,9 +25,7 @@ from deploy.target import stay_off_proxies
 from faults.stage import DeployedStack
 from identity.model import UNDECIDED_FOR
 from mocks import PartnerMocks
-from operate.access import find_stack
-from operate.answers import Audited
-from operate.routes import Routes
+from paygo.events import AuditRecorded
 from paygo_client import BankCustomer, Household, PartnerClient, PaygoProblem, Session
 from tests.registration_sequences import ANSWERS, CRASHES, DELIVERIES, Sequence, Step, drawn, ends
 
@@ -36,9 +37,9 @@ LONGEST_LIFE = timedelta(minutes=5)
 PATIENCE_SECONDS = 180.0
 LOOK_AGAIN_SECONDS = 2.0
 DECIDED_AT_ONCE = 24
+REPLAYED_AT_ONCE = 50
 CALLS_AT_ONCE = 12
 """All registrations go on at once, and mostly wait; more calls at once would only start more workers."""
-AUDITED_WITHIN_SECONDS = 180.0
 FINAL = frozenset({"approved", "rejected", "expired"})
 
 ALLOWED: Mapping[Step, frozenset[int]] = {
@@ -55,24 +56,36 @@ pytestmark = pytest.mark.xdist_group("stack")
 
 
 class Replays:
-    """Events that are published again, those that are asked for at about the same time together."""
+    """Publishes events again while all goes on: those of the registrations that asked for it meanwhile, together."""
 
     def __init__(self, stack: DeployedStack) -> None:
         self._stack = stack
-        self._lock = Lock()
-        self._wanted: set[str] = set()
+        self._wanted: Queue[str | None] = Queue()
+        self._thread = Thread(target=self._replay)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._wanted.put(None)
+        self._thread.join()
 
     def replay(self, registration_id: str) -> None:
-        """Have all events of the registration published again."""
-        self._wanted.add(registration_id)
-        with self._lock:
-            wanted, self._wanted = self._wanted, set()
-            if wanted:
-                self._stack.replay("identity", self._events_of(wanted))
+        """Have all events of the registration published again, soon."""
+        self._wanted.put(registration_id)
 
-    def _events_of(self, registrations: set[str]) -> list[str]:
-        events = (item["event"] for item in self._stack.outbox("identity"))
-        return [event["id"] for event in events if event["data"].get("registration_id") in registrations]
+    def _replay(self) -> None:
+        goes_on = True
+        while goes_on:
+            wanted = {self._wanted.get()}
+            while not self._wanted.empty():
+                wanted.add(self._wanted.get())
+            goes_on = None not in wanted
+            events = (item["event"] for item in self._stack.outbox("identity"))
+            ids = [event["id"] for event in events if event["data"].get("registration_id") in wanted - {None}]
+            for some in batched(ids, REPLAYED_AT_ONCE, strict=False):
+                self._stack.replay("identity", some)
 
 
 @dataclass
@@ -285,20 +298,16 @@ def stack() -> DeployedStack:
 
 
 @pytest.fixture(scope="module")
-def operations() -> Routes:
-    return Routes(find_stack(BRANCH, None, None))
-
-
-@pytest.fixture(scope="module")
 def played(stack: DeployedStack) -> Iterator[list[Played]]:
     """Play all of them; those that nobody decides take as long as a registration lives, all at the same time."""
     with (
         PartnerMocks.of(stack.stage) as mocks,
         Codes(stack.stage.access) as codes,
         stack.stage.partner("identity-bureau") as bureau,
+        Replays(stack) as replays,
     ):
         mocks.answer("identity-bureau", "POST", "/checks", when={"/family_name": FAMILY}, callbacks=[])
-        theatre = Theatre(stack, mocks, codes, bureau, Replays(stack), stack.stage.access.api_url)
+        theatre = Theatre(stack, mocks, codes, bureau, replays, stack.stage.access.api_url)
         sequences = drawn(COUNT, without=CRASHES)
         expiring = [sequence for sequence in sequences if ends(sequence) == {"expired"}]
         # Those that are decided come first, and not all at once: an answer is to come within the registration's life.
@@ -310,32 +319,15 @@ def played(stack: DeployedStack) -> Iterator[list[Played]]:
 
 
 @pytest.fixture(scope="module")
-def audited(operations: Routes, played: list[Played]) -> Mapping[str, list[Audited]]:
-    """Return what the audit has of each session."""
-    ids = {each.session_id for each in played}
-    days = {datetime.now(UTC).date(), (datetime.now(UTC) - timedelta(minutes=10)).date()}
-
-    def read() -> Mapping[str, list[Audited]]:
-        found: dict[str, list[Audited]] = defaultdict(list)
-        for day in days:
-            for act in ("session-escalated", "registration-moved"):
-                for event in operations.audit({"day": day.isoformat(), "act": act}):
-                    if event.session_id in ids:
-                        found[event.session_id].append(event)
-        return found
-
-    # What is kept of them comes by queues, a while after.
-    deadline = time.monotonic() + AUDITED_WITHIN_SECONDS
-    found = read()
-    while time.monotonic() < deadline and not all(_has_end(found[each.session_id], each.state) for each in played):
-        time.sleep(LOOK_AGAIN_SECONDS)
-        found = read()
+def audited(stack: DeployedStack, played: list[Played]) -> Mapping[str, list[AuditRecorded]]:
+    """Return what is told to the audit of each session, as it was written with the change itself."""
+    found: dict[str, list[AuditRecorded]] = {each.session_id: [] for each in played}
+    for item in stack.outbox("identity"):
+        if item["type"] == AuditRecorded.TYPE:
+            act = AuditRecorded.model_validate(item["event"]["data"])
+            if act.session_id in found:
+                found[act.session_id].append(act)
     return found
-
-
-def _has_end(events: list[Audited], state: str) -> bool:
-    is_escalated = state != "approved" or any(event.act == "session-escalated" for event in events)
-    return is_escalated and any(event.detail.get("state") == state for event in events)
 
 
 def test_each_registration_ends_in_the_state_that_its_sequence_allows(played: list[Played]) -> None:
@@ -351,7 +343,7 @@ def test_each_registration_ends_in_the_state_that_its_sequence_allows(played: li
 
 
 def test_each_approved_session_escalated_exactly_once_and_no_other_did(
-    played: list[Played], audited: Mapping[str, list[Audited]]
+    played: list[Played], audited: Mapping[str, list[AuditRecorded]]
 ) -> None:
     wrong = []
     for each in played:
@@ -363,7 +355,9 @@ def test_each_approved_session_escalated_exactly_once_and_no_other_did(
     assert any(each.escalated > 1 for each in played), "Nobody asked twice."
 
 
-def test_each_registration_moved_to_its_end_once(played: list[Played], audited: Mapping[str, list[Audited]]) -> None:
+def test_each_registration_moved_to_its_end_once(
+    played: list[Played], audited: Mapping[str, list[AuditRecorded]]
+) -> None:
     wrong = []
     for each in played:
         moves = [event for event in audited[each.session_id] if event.act == "registration-moved"]
