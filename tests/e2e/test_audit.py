@@ -80,14 +80,14 @@ def test_the_life_of_a_session_is_in_the_audit_without_its_secrets(stage: Stage,
 
 def test_how_a_household_came_to_be_is_in_the_audit(world: World, operator: OperatorAccess) -> None:
     household_id = str(world.household.household_id)
-    moves = [
-        (event.detail.get("previous"), event.detail["state"])
-        for event in told(operator, lambda it: it.household_id == household_id, {"session-escalated"})
-        if event.act == "registration-moved"
-    ]
+    events = told(operator, lambda it: it.household_id == household_id, {"session-escalated"})
+    registering = [event for event in events if event.act == "registration-moved"]
+    moves = [(event.detail.get("previous"), event.detail["state"]) for event in registering]
     listed = list(Routes(operator).audit({"household_id": household_id, "act": "session-escalated"}))
 
     assert (None, "unconfirmed") in moves
     assert ("unconfirmed", "submitted") in moves
     assert any(state == "approved" for _, state in moves)
-    assert {event.session_id for event in listed} == {str(world.household.session_id)}
+    assert {event.session_id for event in registering} == {str(world.household.session_id)}
+    # Another phone of the same household may have signed in since.
+    assert str(world.household.session_id) in {event.session_id for event in listed}
