@@ -109,7 +109,11 @@ def test_a_terraform_that_outlived_its_run_is_ended_before_its_lock_is_broken(
     folder.mkdir(parents=True)
     killed = replace(Holder.this_process("deploy", folder), pid=2**22 + 1)
     storage.write(clients, lock.lock_key(STACK), asdict(killed))
-    outlived = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    # Told once it runs: an interpreter that is still starting takes an interrupt for its end.
+    sleeping = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(60)"]
+    outlived = subprocess.Popen(sleeping, start_new_session=True, stdout=subprocess.PIPE)
+    assert outlived.stdout is not None
+    assert outlived.stdout.readline() == b"ready\n"
     lock.note_terraform(folder, outlived.pid)
 
     with lock.held(clients, STACK, "deploy", tmp_path, told.append):

@@ -391,3 +391,8 @@ def test_a_bucket_that_cannot_be_read_is_no_empty_bucket(monkeypatch: pytest.Mon
 def test_a_contract_is_read_once() -> None:
     assert composition.partner("crm") is composition.partner("crm")
     assert composition.partner("nobody") is None
+
+
+@pytest.mark.parametrize("key", ["", "crm/a b.json", "crm/\n.json", "crm/" + "x" * 1024])
+def test_a_route_that_no_key_can_name_has_no_override(key: str) -> None:
+    assert composition.theatre().overrides.find(key) is None
