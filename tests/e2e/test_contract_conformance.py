@@ -219,4 +219,6 @@ def test_refusals_are_in_the_contract(play: Play, caller: Caller) -> None:
         answers = play.play(caller, route, made_up(route, EXAMPLES_OF_A_REFUSAL), arranged=False)
 
         assert answers.misfits == [], "\n".join(answers.misfits[:3])
-        assert set(answers.statuses) <= REFUSED, f"{route.id}: {answers.statuses}"
+        # Nobody learns who is no provider from who is another: a name that none has is not found.
+        unknown = {404} if route.id == "notifyPayment" else set()
+        assert set(answers.statuses) <= REFUSED | unknown, f"{route.id}: {answers.statuses}"

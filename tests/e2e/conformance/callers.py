@@ -81,6 +81,14 @@ class Proved(AuthBase):
         return self._prove(request)
 
 
+def signable(request: PreparedRequest) -> PreparedRequest:
+    """Take away made-up headers with quotation marks, which requests-aws4auth reads as a shell does."""
+    for name, value in list(request.headers.items()):
+        if {"'", '"'} & set(str(value)):
+            del request.headers[name]
+    return request
+
+
 def by_session(details: SessionDetails, tree: Tree) -> Proved:
     """Prove with a session's credentials, or with its token."""
 
@@ -89,7 +97,7 @@ def by_session(details: SessionDetails, tree: Tree) -> Proved:
         return request
 
     def sign(request: PreparedRequest) -> PreparedRequest:
-        return SessionAuth(details.credentials, details.region, datetime.now(UTC))(request)
+        return SessionAuth(details.credentials, details.region, datetime.now(UTC))(signable(request))
 
     return Proved(bear if tree is Tree.BEARER else sign)
 
@@ -100,7 +108,7 @@ def by_operator(access: OperatorAccess) -> Proved:
     def sign(request: PreparedRequest) -> PreparedRequest:
         keys = access.keys()
         signer: Proof = AWS4Auth(keys.access_key, keys.secret_key, access.region, SERVICE, session_token=keys.token)
-        return signer(request)
+        return signer(signable(request))
 
     return Proved(sign)
 
