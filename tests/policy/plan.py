@@ -26,7 +26,15 @@ TOKEN_KEYS = [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{number}e4e4f1e-3c83-4f0e-a0a
 # What AWS names when it makes a resource would be unknown in a plan of nothing, and with it whatever it stands in.
 # A state that knows these and nothing else makes the plan say the rest.
 MADE_BY_AWS: dict[str, tuple[str, dict[str, Any]]] = {
-    "user_pool": ("aws_cognito_user_pool", {"id": f"{REGION}_policy", "name": STACK, "alias_attributes": ["email"]}),
+    "user_pool": (
+        "aws_cognito_user_pool",
+        {
+            "id": f"{REGION}_policy",
+            "name": STACK,
+            "alias_attributes": ["email"],
+            "username_configuration": [{"case_sensitive": False}],
+        },
+    ),
     "identity_pool": (
         "aws_cognito_identity_pool",
         {
