@@ -222,13 +222,16 @@ class AuditTable:
             return  # all of it is there already
 
     def page(self, wanted: AuditFilter, today: date, *, limit: int, cursor: str | None) -> AuditPage:
-        """Return events of a household, or of a day, newest first; the act of them may be any."""
+        """Return events of a household, of a day or of both, newest first."""
         if wanted.household_id is None:
             pk, prefix = _day(wanted.day or today), _THIS_MILLENNIUM
         else:
             pk = _household(wanted.household_id)
             prefix = wanted.day.isoformat() if wanted.day else _THIS_MILLENNIUM
-        found = self._table.query(pk, prefix=prefix, limit=limit, cursor=cursor, order="descending")
+        condition = Attr("act").eq(wanted.act) if wanted.act else None
+        found = self._table.query(
+            pk, prefix=prefix, limit=limit, cursor=cursor, order="descending", condition=condition
+        )
         return AuditPage(
             events=tuple(AuditEvent.model_validate(item) for item in found.items), next_cursor=found.next_cursor
         )

@@ -6,11 +6,10 @@ marked. What may then happen twice is told apart by message ids and versions.
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
-from operations.audit import AuditEvent, AuditFilter, AuditPage
 from operations.deaths import LETTER, Death, attempts_key, read_death
 from operations.errors import LogBatch, errors_of, group_of
 from operations.model import (
@@ -51,9 +50,6 @@ SCANNED_A_CALL = 1000
 
 COUNTED_AT_ONCE = 500
 """An alarm asks whether there are any, and every minute all are counted: each batch of a flood need not do so too."""
-
-LOOKS = 20
-"""A filter by act may skip so many pages before a call answers with what it has, and where to go on."""
 
 NOTICE_WINDOW = timedelta(hours=1)
 """Operators are told of one error at most once in it."""
@@ -128,16 +124,6 @@ class Reports(Protocol):
 
     def page(self, *, limit: int, cursor: str | None) -> ReportPage:
         """Return some of the reports."""
-
-
-class Audit(Protocol):
-    """Where audit events are kept, for good as far as anybody here can do something about it."""
-
-    def keep(self, event: AuditEvent) -> None:
-        """Keep an event, once however often it comes."""
-
-    def page(self, wanted: AuditFilter, today: date, *, limit: int, cursor: str | None) -> AuditPage:
-        """Return events of a household, or of a day, newest first; the act of them may be any."""
 
 
 class Notices(Protocol):
@@ -335,18 +321,6 @@ def report_errors(
                 _unclaim(report, reports)
                 raise
     return len(groups)
-
-
-def list_audit(wanted: AuditFilter, audit: Audit, today: date, *, limit: int, cursor: str | None) -> AuditPage:
-    """Return the events that are meant, newest first: as many as fit, or fewer when many others lie between them."""
-    found: list[AuditEvent] = []
-    for _ in range(LOOKS):
-        page = audit.page(wanted, today, limit=limit - len(found), cursor=cursor)
-        found += [event for event in page.events if wanted.takes(event)]
-        cursor = page.next_cursor
-        if cursor is None or len(found) == limit:
-            break
-    return AuditPage(events=tuple(found), next_cursor=cursor)
 
 
 def tell_operators(notice: Notice, channels: Iterable[Channel]) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from operations import composition, wire
 from operations.caller import operators_only
-from operations.usecases import list_audit
 from paygo.http import answer, api, entry_point, query
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def list_audit_events() -> "Response[str]":
     """Answer a page of a day's or a household's audit events."""
     asked = query(app.current_event, wire.AuditQuery)
     today = datetime.now(UTC).date()
-    page = list_audit(asked.filter(), AUDIT, today, limit=asked.limit, cursor=asked.cursor)
+    page = AUDIT.page(asked.filter(), today, limit=asked.limit, cursor=asked.cursor)
     items = tuple(wire.Audited.of(event) for event in page.events)
     return answer(HTTPStatus.OK, wire.AuditEventPage(items=items, next_cursor=page.next_cursor))
 

@@ -25,6 +25,9 @@ ABSENT = Attr("pk").not_exists()
 """The condition of an item's first write."""
 PRESENT = Attr("pk").exists()
 
+EXAMINED = 1000
+"""Items that one query with a condition looks at, whether they fulfil it or not."""
+
 LONGEST_KEYS = {"pk": 2048, "sk": 1024}
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys"""
 
@@ -199,15 +202,21 @@ class Table:
         limit: int,
         cursor: str | None = None,
         order: Literal["ascending", "descending"] = "ascending",
+        condition: ConditionBase | None = None,
     ) -> Page:
         """Return a page of the items under `pk` whose `sk` starts with `prefix`.
+
+        With a condition, `EXAMINED` items are looked at, so a page may hold few of those that fulfil it, or none, and
+        yet not be the last.
 
         Raises
         ------
         InvalidCursor
             When the cursor is not one of this query's own.
         """
-        expression = _expression(Key("pk").eq(pk) & Key("sk").begins_with(prefix), is_key=True)
+        # One builder for both, so that their placeholders differ.
+        builder = ConditionExpressionBuilder()
+        expression = _expression(Key("pk").eq(pk) & Key("sk").begins_with(prefix), builder, is_key=True)
         request: Write = {
             "TableName": self.name,
             "KeyConditionExpression": expression["expression"],
@@ -217,13 +226,21 @@ class Table:
             "ScanIndexForward": order == "ascending",
             "ConsistentRead": True,
         }
+        if condition is not None:
+            wanted = _expression(condition, builder)
+            request["FilterExpression"] = wanted["expression"]
+            request["ExpressionAttributeNames"] |= wanted["names"]
+            request["ExpressionAttributeValues"] |= wanted["values"]
+            request["Limit"] = EXAMINED
         if cursor:
             request["ExclusiveStartKey"] = to_attributes({"pk": pk, "sk": _after(cursor, prefix)})
         found = self._client.query(**request)
-        last = found.get("LastEvaluatedKey")
+        items, last = found["Items"], found.get("LastEvaluatedKey")
+        if len(items) > limit:
+            items = items[:limit]
+            last = items[-1]
         return Page(
-            tuple(from_attributes(item) for item in found["Items"]),
-            _cursor(from_attributes(last)["sk"]) if last else None,
+            tuple(from_attributes(item) for item in items), _cursor(from_attributes(last)["sk"]) if last else None
         )
 
     def query_index(self, index: str, key: ConditionBase) -> Iterator[dict[str, Any]]:
@@ -309,8 +326,10 @@ def _condition(condition: ConditionBase | None) -> Write:
     return request
 
 
-def _expression(condition: ConditionBase, *, is_key: bool = False) -> Write:
-    built = ConditionExpressionBuilder().build_expression(condition, is_key_condition=is_key)
+def _expression(
+    condition: ConditionBase, builder: ConditionExpressionBuilder | None = None, *, is_key: bool = False
+) -> Write:
+    built = (builder or ConditionExpressionBuilder()).build_expression(condition, is_key_condition=is_key)
     return {
         "expression": built.condition_expression,
         "names": built.attribute_name_placeholders,

@@ -6,11 +6,12 @@ from typing import Any
 
 import boto3
 import pytest
-from boto3.dynamodb.conditions import Attr, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paygo import storage
 from paygo.storage import (
     ABSENT,
     PRESENT,
@@ -230,6 +231,25 @@ def test_pages_together_are_the_whole_list_in_order(table: Table, order: Any, ex
             break
 
     assert seen == expected
+
+
+def seen_of(table: Table, condition: ConditionBase, *, limit: int) -> list[list[int]]:
+    pages, cursor = [], None
+    while True:
+        page = table.query("A", prefix="ENTRY#", limit=limit, cursor=cursor, condition=condition)
+        pages.append([item["n"] for item in page.items])
+        cursor = page.next_cursor
+        if cursor is None:
+            return pages
+
+
+def test_a_condition_leaves_out_items_and_not_the_way_on(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(table, 8)
+
+    assert seen_of(table, Attr("n").is_in([1, 2, 3, 6]), limit=2) == [[1, 2], [3, 6]]
+    assert seen_of(table, Attr("n").eq(5), limit=2) == [[5]]
+    monkeypatch.setattr(storage, "EXAMINED", 3)
+    assert seen_of(table, Attr("n").eq(5), limit=2) == [[], [5], []]
 
 
 def test_there_is_nothing_under_a_key_that_is_too_long_for_an_item(table: Table) -> None:

@@ -1,7 +1,5 @@
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date
 
-from operations.audit import AuditEvent, AuditFilter, AuditPage
 from operations.model import (
     Attempt,
     Contended,
@@ -139,28 +137,6 @@ class FakeReports:
         return ReportPage(
             reports=tuple(self.reports[group] for group in groups[:limit]),
             next_cursor=groups[limit - 1] if len(groups) > limit else None,
-        )
-
-
-class FakeAudit:
-    def __init__(self) -> None:
-        self.events: dict[tuple[str, str], AuditEvent] = {}
-
-    def keep(self, event: AuditEvent) -> None:
-        self.events.setdefault((event.at.astimezone(UTC).isoformat(), event.event_id), event)
-
-    def page(self, wanted: AuditFilter, today: date, *, limit: int, cursor: str | None) -> AuditPage:
-        day = wanted.day if wanted.household_id else wanted.day or today
-        found = [
-            key
-            for key in sorted(self.events, reverse=True)
-            if (day is None or key[0].startswith(day.isoformat()))
-            and wanted.household_id in {None, self.events[key].household_id}
-            and (cursor is None or repr(key) < cursor)
-        ]
-        return AuditPage(
-            events=tuple(self.events[key] for key in found[:limit]),
-            next_cursor=repr(found[limit - 1]) if len(found) > limit else None,
         )
 
 

@@ -1,43 +1,39 @@
-"""The audit: what every keeper of it does, how it is read, and what a refusal's line tells."""
+"""The audit: how it is kept and read, and what a refusal's line tells."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from operations.audit import LONGEST, AuditEvent, AuditFilter, UnreadableRefusal, act_of_operator, refusals_of
 from operations.errors import LogBatch
 from operations.repository import AUDITED, AuditTable
-from operations.usecases import LOOKS, list_audit
+from paygo import storage
 from paygo.storage import InvalidCursor, Table
-from tests.unit.operations.fakes import FakeAudit
 from tests.unit.operations.makers import MINUTE, NOW, OPERATOR, audit_event
-
-if TYPE_CHECKING:
-    from operations.usecases import Audit
 
 TODAY = NOW.date()
 HOUSEHOLD = audit_event().household_id
 ANYTHING = AuditFilter()
 
 
-@pytest.fixture(params=["fake", "table"])
-def audit(request: pytest.FixtureRequest, audit_table: Table) -> "Audit":
-    return FakeAudit() if request.param == "fake" else AuditTable(audit_table)
+@pytest.fixture
+def audit(audit_table: Table) -> AuditTable:
+    return AuditTable(audit_table)
 
 
-def ids(audit: "Audit", wanted: AuditFilter, *, limit: int = 10) -> list[str]:
-    return [event.event_id for event in list_audit(wanted, audit, TODAY, limit=limit, cursor=None).events]
+def ids(audit: AuditTable, wanted: AuditFilter, *, limit: int = 10) -> list[str]:
+    return [event.event_id for event in audit.page(wanted, TODAY, limit=limit, cursor=None).events]
 
 
-def test_an_event_is_kept_as_it_was_told(audit: "Audit") -> None:
+def test_an_event_is_kept_as_it_was_told(audit: AuditTable) -> None:
     audit.keep(audit_event())
 
-    assert list_audit(ANYTHING, audit, TODAY, limit=10, cursor=None).events == (audit_event(),)
+    assert audit.page(ANYTHING, TODAY, limit=10, cursor=None).events == (audit_event(),)
 
 
-def test_an_event_that_comes_twice_is_kept_once(audit: "Audit") -> None:
+def test_an_event_that_comes_twice_is_kept_once(audit: AuditTable) -> None:
     for _ in range(2):
         audit.keep(audit_event())
 
@@ -45,15 +41,15 @@ def test_an_event_that_comes_twice_is_kept_once(audit: "Audit") -> None:
     assert ids(audit, AuditFilter(household_id=HOUSEHOLD)) == ["audit-1"]
 
 
-def test_nothing_that_was_kept_is_written_over(audit: "Audit") -> None:
+def test_nothing_that_was_kept_is_written_over(audit: AuditTable) -> None:
     audit.keep(audit_event())
     audit.keep(audit_event(act="signed-out"))
 
-    (kept,) = list_audit(ANYTHING, audit, TODAY, limit=10, cursor=None).events
+    (kept,) = audit.page(ANYTHING, TODAY, limit=10, cursor=None).events
     assert kept.act == "signed-in"
 
 
-def test_the_newest_comes_first_and_each_day_is_a_list_of_its_own(audit: "Audit") -> None:
+def test_the_newest_comes_first_and_each_day_is_a_list_of_its_own(audit: AuditTable) -> None:
     for number, at in ((1, NOW), (2, NOW + MINUTE), (3, NOW - timedelta(days=1))):
         audit.keep(audit_event(number, at=at))
 
@@ -62,13 +58,13 @@ def test_the_newest_comes_first_and_each_day_is_a_list_of_its_own(audit: "Audit"
     assert ids(audit, AuditFilter(day=date(2020, 1, 1))) == []
 
 
-def test_a_day_is_one_of_utc(audit: "Audit") -> None:
+def test_a_day_is_one_of_utc(audit: AuditTable) -> None:
     audit.keep(audit_event(at=datetime.fromisoformat("2026-11-22T01:00:00+03:00")))
 
     assert ids(audit, AuditFilter(day=date(2026, 11, 21))) == ["audit-1"]
 
 
-def test_all_of_a_household_is_found_over_all_days_or_one(audit: "Audit") -> None:
+def test_all_of_a_household_is_found_over_all_days_or_one(audit: AuditTable) -> None:
     audit.keep(audit_event(1))
     audit.keep(audit_event(2, at=NOW - timedelta(days=30)))
     audit.keep(audit_event(3, household_id="another"))
@@ -79,25 +75,28 @@ def test_all_of_a_household_is_found_over_all_days_or_one(audit: "Audit") -> Non
     assert ids(audit, ANYTHING) == ["audit-4", "audit-3", "audit-1"]
 
 
-def test_events_of_one_act_are_found_among_the_others_page_by_page(audit: "Audit") -> None:
+def test_events_of_one_act_are_found_among_the_others_page_by_page(audit: AuditTable) -> None:
     for number in range(7):
         act = "signed-out" if number % 3 == 0 else "signed-in"
         audit.keep(audit_event(number, at=NOW + number * MINUTE, act=act))
     wanted = AuditFilter(act="signed-out")
 
-    first = list_audit(wanted, audit, TODAY, limit=2, cursor=None)
-    rest = list_audit(wanted, audit, TODAY, limit=2, cursor=first.next_cursor)
+    first = audit.page(wanted, TODAY, limit=2, cursor=None)
+    rest = audit.page(wanted, TODAY, limit=2, cursor=first.next_cursor)
 
     assert [event.event_id for event in first.events] == ["audit-6", "audit-3"]
     assert [event.event_id for event in rest.events] == ["audit-0"]
     assert rest.next_cursor is None
 
 
-def test_a_search_that_finds_little_answers_with_where_to_go_on(audit: "Audit") -> None:
-    for number in range(LOOKS + 1):
+def test_a_search_that_finds_little_answers_with_where_to_go_on(
+    audit: AuditTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
         audit.keep(audit_event(number, at=NOW + number * MINUTE))
+    monkeypatch.setattr(storage, "EXAMINED", 2)
 
-    page = list_audit(AuditFilter(act="signed-out"), audit, TODAY, limit=1, cursor=None)
+    page = audit.page(AuditFilter(act="signed-out"), TODAY, limit=1, cursor=None)
 
     assert page.events == ()
     assert page.next_cursor is not None
@@ -105,7 +104,7 @@ def test_a_search_that_finds_little_answers_with_where_to_go_on(audit: "Audit") 
 
 def test_a_cursor_of_another_list_is_refused(audit_table: Table) -> None:
     with pytest.raises(InvalidCursor):
-        list_audit(ANYTHING, AuditTable(audit_table), TODAY, limit=1, cursor="nonsense")
+        AuditTable(audit_table).page(ANYTHING, TODAY, limit=1, cursor="nonsense")
 
 
 def test_an_event_goes_after_four_hundred_days(audit_table: Table) -> None:
