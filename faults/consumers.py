@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from devices.messages import Credit as DeviceCredit
-from faults.stage import MESSAGE_ID_HEADER, DeployedStack
+from faults.stage import DeployedStack
 from faults.verdicts import Seen, Verdict
 from ledger.model import Credit
 from ledger.plans import price_per_day
@@ -28,6 +28,7 @@ from paygo.events import (
     PaymentConfirmed,
     PaymentRequested,
 )
+from paygo.mail import MESSAGE_ID_HEADER
 from paygo.money import Money
 from paygo.outbox import outbox_write
 from paygo.storage import sortable

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from faults.consumers import Case, Consumer, Household, as_case, calls
-from faults.stage import MESSAGE_ID_HEADER, DeployedStack
+from faults.stage import DeployedStack
 from faults.verdicts import Seen
 from identity.lifecycle import StoredSession
 from identity.model import (
@@ -27,6 +27,7 @@ from paygo.events import (
     RegistrationMoved,
     RegistrationSubmitted,
 )
+from paygo.mail import MESSAGE_ID_HEADER
 from paygo.security import SessionState, session_key
 from paygo.storage import Table
 

@@ -23,7 +23,6 @@ from paygo.storage import Table, from_attributes
 CONFIG = Config(
     s3={"addressing_style": "path"}, retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=40
 )
-MESSAGE_ID_HEADER = "X-Paygo-Message-Id"
 
 
 class NoKillPoints(Exception):

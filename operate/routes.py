@@ -9,7 +9,7 @@ from requests_aws4auth import AWS4Auth  # type: ignore[import-untyped]
 
 from operate.access import Access
 from operate.answers import Audited, AuditPage, Letter, LetterDetail, LetterPage, Moved, Report, ReportPage
-from paygo_client.transport import Call, Proof, Query, Transport, read
+from paygo_client.transport import Call, Proof, Query, Transport, pages, read
 
 PAGE = 100
 SERVICE = "execute-api"
@@ -27,14 +27,9 @@ class Routes:
 
     def letters(self, wanted: Wanted, state: str = "open") -> Iterator[Letter]:
         """Yield all letters of a state that are meant."""
-        cursor: str | None = None
-        while True:
-            query = [*wanted.items(), ("state", state), ("limit", str(PAGE))]
-            page = read(LetterPage, self._get("/operations/dead-letters", query, cursor))
+        query = [*wanted.items(), ("state", state), ("limit", str(PAGE))]
+        for page in pages(lambda cursor: read(LetterPage, self._get("/operations/dead-letters", query, cursor))):
             yield from page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
     def letter(self, letter_id: str) -> LetterDetail:
         """Return a letter with its history."""
@@ -62,24 +57,15 @@ class Routes:
 
     def reports(self) -> Iterator[Report]:
         """Yield all error reports."""
-        cursor: str | None = None
-        while True:
-            page = read(ReportPage, self._get("/operations/error-reports", [("limit", str(PAGE))], cursor))
+        query = [("limit", str(PAGE))]
+        for page in pages(lambda cursor: read(ReportPage, self._get("/operations/error-reports", query, cursor))):
             yield from page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
     def audit(self, wanted: Wanted, page_size: int = PAGE) -> Iterator[Audited]:
         """Yield the audit events of a day, a household or both, newest first."""
-        cursor: str | None = None
-        while True:
-            query = [*wanted.items(), ("limit", str(page_size))]
-            page = read(AuditPage, self._get("/operations/audit-events", query, cursor))
+        query = [*wanted.items(), ("limit", str(page_size))]
+        for page in pages(lambda cursor: read(AuditPage, self._get("/operations/audit-events", query, cursor))):
             yield from page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
     def _pages(self, path: str, body: dict[str, Any]) -> Iterator[Moved]:
         while True:

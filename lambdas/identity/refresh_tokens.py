@@ -1,11 +1,11 @@
 """Refresh tokens: each works once."""
 
-import hashlib
 import re
 import secrets
 from dataclasses import dataclass
 from typing import Self
 
+from identity.hashes import sha256
 from identity.model import IdentityRefusal
 
 _HALF = 22
@@ -49,16 +49,12 @@ class RefreshToken:
     @property
     def hash(self) -> str:
         """What is stored of the token."""
-        return _sha256(self.secret)
+        return sha256(self.secret)
 
     @property
     def family_hash(self) -> str:
         """What is stored of the token's family."""
-        return _sha256(self.secret[:_HALF])
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+        return sha256(self.secret[:_HALF])
 
 
 class RefreshRefused(IdentityRefusal):

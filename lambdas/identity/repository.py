@@ -8,7 +8,6 @@ EMAIL#<hash>                  EMAIL          whose e-mail address it is
 CUSTOMER#<partner>#<hash>     CUSTOMER       which household the partner's customer is
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from identity.endings import ending_at
+from identity.hashes import sha256
 from identity.lifecycle import ANONYMOUS_FOR
 from identity.memberships import membership_item
 from identity.model import (
@@ -254,12 +254,8 @@ def _claim_key(registration: Registration, known: Applicant | BankCustomer) -> d
 
 def _email_key(email: str) -> dict[str, str]:
     # Hashed, because keys show up in metrics and trails where a person's address must not.
-    return {"pk": f"EMAIL#{_sha256(email.lower())}", "sk": "EMAIL"}
+    return {"pk": f"EMAIL#{sha256(email.lower())}", "sk": "EMAIL"}
 
 
 def _customer_key(partner: str, customer_id: str) -> dict[str, str]:
-    return {"pk": f"CUSTOMER#{partner}#{_sha256(customer_id)}", "sk": "CUSTOMER"}
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return {"pk": f"CUSTOMER#{partner}#{sha256(customer_id)}", "sk": "CUSTOMER"}

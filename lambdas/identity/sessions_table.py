@@ -7,7 +7,6 @@ TRIES#<session id>                  how often the session tried to sign in, or t
 Each change is written together with the audit event that tells of it, and with the household's membership.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address
@@ -16,6 +15,7 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, Key
 
 from identity.endings import ENDS_AT, ending_at
+from identity.hashes import sha256
 from identity.lifecycle import StoredSession
 from identity.memberships import PREFIX, membership_item, membership_key
 from identity.model import Overtaken
@@ -187,12 +187,12 @@ def _changes(before: StoredSession, after: StoredSession) -> dict[str, Any]:
 
 
 def _shard(session: StoredSession) -> str:
-    return hashlib.sha256(session.session_id.encode()).hexdigest()[0]
+    return sha256(session.session_id)[0]
 
 
 def _address_hash(source_ip: str | None) -> str:
     # Hashed, because keys show up in metrics and trails.
-    return hashlib.sha256(_network(source_ip or "").encode()).hexdigest()
+    return sha256(_network(source_ip or ""))
 
 
 def _network(source_ip: str) -> str:

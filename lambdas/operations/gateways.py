@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from operations.deaths import own_attributes
 from operations.model import ErrorReport, Kind, Letter, Notice, NoticeRefused, NotRedrivable
+from paygo.mail import MESSAGE_ID_HEADER
 from paygo.secrets import read_secret
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ METRIC = "OpenDeadLetters"
 METRICS_A_CALL = 1000
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html"""
 
-MESSAGE_ID_HEADER = "X-Paygo-Message-Id"
 SUBJECT_CHARACTERS = 200
 
 

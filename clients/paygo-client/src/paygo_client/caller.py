@@ -5,12 +5,12 @@ import threading
 import time
 import uuid
 from datetime import timedelta
-from types import TracebackType
 from typing import Any, Self
 
 import requests
 
 from paygo_client.access import Access, Bearer, Signed
+from paygo_client.client import Client
 from paygo_client.models import SessionDetails
 from paygo_client.transport import Call, Clock, Proof, Query, RetryPolicy, Sleep, Transport, read, utc_now
 
@@ -18,14 +18,14 @@ REFRESH_BEFORE_EXPIRY = timedelta(minutes=5)
 JSON = {"Content-Type": "application/json"}
 
 
-class Caller:
+class Caller(Client):
     """A session's secrets and what is done with them whoever calls what.
 
     A session may be used from several threads at once.
     """
 
     def __init__(self, transport: Transport, details: SessionDetails, access: Access) -> None:
-        self._transport = transport
+        super().__init__(transport, access.tree)
         self._details = details
         self._access = access
         # Held while secrets are replaced: a refresh token works once, and using it twice ends the session.
@@ -71,18 +71,6 @@ class Caller:
         """Go on with a session whose `details` were kept."""
         return cls(Transport(api_url, http=http, retries=retries, clock=clock, sleep=sleep), details, _access(bearer))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections; the session itself goes on until it expires or is signed out of."""
-        self._transport.close()
-
     @property
     def details(self) -> SessionDetails:
         """The session as it was answered last, with its secrets."""
@@ -97,36 +85,7 @@ class Caller:
             self._details = read(SessionDetails, answer)
             return self._details
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Query = (),
-        body: bytes = b"",
-        headers: dict[str, str] | None = None,
-        repeatable: bool | None = None,
-    ) -> requests.Response:
-        """Send a request that has no method of its own here as the session, and return its good answer.
-
-        Parameters
-        ----------
-        path
-            The contract's path, without the stage.
-        repeatable
-            Whether it may be sent again after an answer was lost; by default only when it is a GET.
-        """
-        call = Call(
-            method=method,
-            path=self._access.tree + path,
-            query=query,
-            body=body,
-            headers=headers or {},
-            repeatable=method == "GET" if repeatable is None else repeatable,
-        )
-        return self._transport.send(call, self._prove)
-
-    def _prove(self) -> Proof:
+    def _prove(self, call: Call) -> Proof:  # noqa: ARG002 (the signer reads the request itself)
         with self._lock:
             self._renew()
             return self._access.prove(self._details, self._transport.clock())

@@ -15,7 +15,7 @@ from paygo_client.models import (
     StatementEntry,
     StatementPage,
 )
-from paygo_client.transport import read
+from paygo_client.transport import pages, read
 
 
 class HouseholdCalls(Caller):
@@ -34,13 +34,10 @@ class HouseholdCalls(Caller):
 
     def devices(self, *, page_size: int | None = None) -> Iterator[Device]:
         """Go through the household's devices, asking for a page when it is needed."""
-        cursor: str | None = None
-        while True:
-            found = read(DevicePage, self.request("GET", "/v1/devices", query=page(cursor, page_size)))
+        for found in pages(
+            lambda cursor: read(DevicePage, self.request("GET", "/v1/devices", query=page(cursor, page_size)))
+        ):
             yield from found.items
-            cursor = found.next_cursor
-            if cursor is None:
-                return
 
     def device(self, device_id: uuid.UUID) -> DeviceStatus:
         """Ask what a device was told and what it acknowledged."""
@@ -83,13 +80,9 @@ class HouseholdCalls(Caller):
 
     def statement_pages(self, *, page_size: int | None = None) -> Iterator[StatementPage]:
         """Go through the household's account page by page, newest first."""
-        cursor: str | None = None
-        while True:
-            found = read(StatementPage, self.request("GET", "/v1/statement", query=page(cursor, page_size)))
-            yield found
-            cursor = found.next_cursor
-            if cursor is None:
-                return
+        return pages(
+            lambda cursor: read(StatementPage, self.request("GET", "/v1/statement", query=page(cursor, page_size)))
+        )
 
     def statement_entries(self, *, page_size: int | None = None) -> Iterator[StatementEntry]:
         """Go through the lines of the household's account, newest first."""

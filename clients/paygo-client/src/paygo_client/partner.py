@@ -3,19 +3,17 @@
 import json
 import secrets
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Self
 
 import requests
 
+from paygo_client.client import Client
 from paygo_client.models import ManifestReport, Money, Payment
 from paygo_client.signatures import API_KEY_HEADER, signed_headers
-from paygo_client.transport import Call, Clock, Proof, Query, RetryPolicy, Sleep, Transport, read, utc_now
+from paygo_client.transport import Call, Clock, Proof, RetryPolicy, Sleep, Transport, read, utc_now
 
 
-class PartnerClient:
+class PartnerClient(Client):
     """Signs a third party's requests with its key, beside its API key.
 
     Parameters
@@ -39,21 +37,9 @@ class PartnerClient:
         clock: Clock = utc_now,
         sleep: Sleep = time.sleep,
     ) -> None:
-        self._transport = Transport(api_url, http=http, retries=retries, clock=clock, sleep=sleep)
+        super().__init__(Transport(api_url, http=http, retries=retries, clock=clock, sleep=sleep))
         self._api_key = api_key
         self._key = key
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
 
     def import_manifest(self, rows: str) -> ManifestReport:
         """Import a supplier's manifest, a CSV of at most 5,000 rows; a row that is known is never overwritten."""
@@ -93,36 +79,7 @@ class PartnerClient:
             ),
         )
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Query = (),
-        body: bytes = b"",
-        headers: Mapping[str, str] | None = None,
-        repeatable: bool | None = None,
-    ) -> requests.Response:
-        """Send a signed request and return its good answer.
-
-        Parameters
-        ----------
-        path
-            The contract's path, without the stage.
-        repeatable
-            Whether it may be sent again after an answer was lost; by default only when it is a GET.
-        """
-        call = Call(
-            method=method,
-            path=path,
-            query=query,
-            body=body,
-            headers=headers or {},
-            repeatable=method == "GET" if repeatable is None else repeatable,
-        )
-        return self._transport.send(call, lambda: self._sign(call))
-
-    def _sign(self, call: Call) -> Proof:
+    def _prove(self, call: Call) -> Proof:
         # Every attempt has a nonce of its own: the platform may have seen the one before.
         headers = signed_headers(
             self._key,

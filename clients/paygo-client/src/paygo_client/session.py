@@ -24,7 +24,7 @@ from paygo_client.models import (
     SessionState,
     SessionStatus,
 )
-from paygo_client.transport import IN_THE_WAY, PASSING_STATUSES, Call, NotSent, read
+from paygo_client.transport import IN_THE_WAY, PASSING_STATUSES, Call, NotSent, pages, read
 
 DEFAULT_POLL_SECONDS = 1.0
 DEFAULT_PATIENCE_SECONDS = 300.0
@@ -186,13 +186,10 @@ class Session(HouseholdCalls):
 
     def sessions(self, *, page_size: int | None = None) -> Iterator[SessionEntry]:
         """Go through the household's sessions that are not over."""
-        cursor: str | None = None
-        while True:
-            found = read(SessionPage, self.request("GET", "/v1/sessions", query=page(cursor, page_size)))
+        for found in pages(
+            lambda cursor: read(SessionPage, self.request("GET", "/v1/sessions", query=page(cursor, page_size)))
+        ):
             yield from found.items
-            cursor = found.next_cursor
-            if cursor is None:
-                return
 
     def token(self, scopes: Iterable[str]) -> BearerToken:
         """Ask for a bearer token that may do less than the session, to hand to something that needs no more."""

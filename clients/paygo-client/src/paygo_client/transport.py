@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -170,6 +170,31 @@ class Transport:
         if not 200 <= answer.status_code < 300:
             raise PaygoProblem.from_answer(answer.status_code, answer.headers, answer.content)
         return answer
+
+
+class Page(Protocol):
+    """A page of a list."""
+
+    @property
+    def next_cursor(self) -> str | None:
+        """What the next page is asked for with; None on the last."""
+
+
+def pages[Found: Page](ask: Callable[[str | None], Found]) -> Iterator[Found]:
+    """Go through a list page by page, asking for one when it is needed.
+
+    Parameters
+    ----------
+    ask
+        Asks for the page of a cursor, or for the first.
+    """
+    cursor: str | None = None
+    while True:
+        found = ask(cursor)
+        yield found
+        cursor = found.next_cursor
+        if cursor is None:
+            return
 
 
 def read[Model: BaseModel](model: type[Model], answer: requests.Response) -> Model:
