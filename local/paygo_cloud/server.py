@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from paygo_cloud import forks, gaps, kill_points, locks, starts
+from paygo_cloud import expressions, forks, gaps, kill_points, locks, starts
 
 
 def main() -> None:
@@ -16,6 +16,7 @@ def main() -> None:
     gaps.install()
     kill_points.install()
     starts.install()
+    expressions.install()
     forks.install()
 
     from ministack import app
