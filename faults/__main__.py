@@ -24,7 +24,7 @@ from faults import deliveries, kills, outage, partners, waiting
 from faults.consumers import CONSUMERS as OTHER_CONSUMERS
 from faults.consumers import Consumer
 from faults.plan import Plan
-from faults.played import Played
+from faults.played import Played, counted
 from faults.registrations import REGISTRATION_CONSUMERS
 from faults.stage import DeployedStack
 from faults.table import shown
@@ -32,8 +32,7 @@ from faults.verdicts import Row, unknown
 
 CONSUMERS = (*REGISTRATION_CONSUMERS, *OTHER_CONSUMERS)
 DYING_AT_ONCE = 3
-"""Consumers whose workers are killed at the same time. Those that call a partner do not wait for their turn: what they
-suffer next takes time and no processor."""
+"""Consumers whose workers are killed at the same time, beside those that mostly wait."""
 THREADS = 64
 
 
@@ -75,23 +74,28 @@ class Suite:
         with self._stack.mocks, ThreadPoolExecutor(THREADS) as pool:
             self._tell(f"Playing {', '.join(parts)}")
             calm: dict[Consumer, Future[list[Played]]] = {}
-            # Through some consumers others' events come: those begin first, and then those with the most calls.
-            for consumer in sorted(CONSUMERS, key=lambda each: (not each.leans_on, not each.partners)):
-                before = [calm[each] for each in calm if each.leans_on_one_of(consumer.partners)]
+            # Through some consumers others' events come: those begin first, and then those that take longest.
+            for consumer in sorted(CONSUMERS, key=lambda each: (not each.leans_on, not each.mostly_waits)):
+                before = [calm[each] for each in calm if each.entry == consumer.queue]
                 calm[consumer] = pool.submit(self._suffer, consumer, parts, before)
-            stormy = [pool.submit(self._storm, consumer, calm) for consumer in CONSUMERS if Part.PARTNERS in parts]
+            stormy = {
+                consumer: pool.submit(self._storm, consumer, calm)
+                for consumer in CONSUMERS
+                if Part.PARTNERS in parts and consumer.partners
+            }
             unready = [pool.submit(self._wait)] if Part.WAITING in parts else []
-            played = [each for scenario in [*calm.values(), *stormy] for each in scenario.result()]
+            played = [each for scenario in calm.values() for each in scenario.result()]
             if Part.OUTAGE in parts:
+                wait(stormy[each] for each in stormy if outage.PARTNER in each.partners)
                 self._tell("An hour without a partner")
                 played += outage.hour_without_crm(
                     self._stack, self._scale.outage_events, drain_seconds=self._scale.drain_seconds
                 )
             self._tell("Waiting for what has not ended")
-            played += [each for scenario in unready for each in scenario.result()]
+            played += [each for scenario in [*stormy.values(), *unready] for each in scenario.result()]
             list(pool.map(lambda each: each.settled(self._stack), played))
             self._tell("Counting")
-            rows = list(pool.map(lambda each: each.row(self._stack), played))
+            rows = counted(self._stack, played)
         self._plan.clear()
         self._stack.discard_letters(since)
         self._tell("Done")
@@ -102,8 +106,9 @@ class Suite:
         wait(before)
         played: list[Played] = []
         if Part.KILLS in parts:
-            with nullcontext() if consumer.partners or consumer.leans_on else self._turns:
+            with nullcontext() if consumer.mostly_waits else self._turns:
                 played.append(self._kill(consumer))
+            self._tell(f"{consumer.name}: killed")
         if Part.DELIVERIES in parts:
             played.append(deliveries.repeat_and_shuffle(self._stack, consumer, self._scale.events))
             if deliveries.takes_poison(consumer):
@@ -112,8 +117,6 @@ class Suite:
 
     def _storm(self, consumer: Consumer, calm: Mapping[Consumer, Future[list[Played]]]) -> list[Played]:
         """Let each of a consumer's partners fail by itself; it refuses once nothing else comes to it."""
-        if not consumer.partners:
-            return []
         calm[consumer].result()
 
         def calm_down() -> None:
@@ -124,7 +127,9 @@ class Suite:
 
         with ThreadPoolExecutor(len(consumer.partners)) as pool:
             play = partial(partners.play, self._stack, consumer, self._scale.events, calm_down)
-            return list(chain(*pool.map(play, consumer.partners)))
+            played = list(chain(*pool.map(play, consumer.partners)))
+        self._tell(f"{consumer.name}: without {' and '.join(consumer.partners)}")
+        return played
 
     def _kill(self, consumer: Consumer) -> Played:
         try:

@@ -118,6 +118,11 @@ class Consumer:
         return not set(self.leans_on).isdisjoint(partners)
 
     @property
+    def mostly_waits(self) -> bool:
+        """Whether killing it, or what it suffers next, takes time and hardly any processor."""
+        return bool(self.partners or self.leans_on)
+
+    @property
     def queue(self) -> str:
         """The name of its own queue, without the stack's."""
         return self.name.replace("/", "-")
@@ -511,6 +516,7 @@ class PublishOutbox(Consumer):
     """Publishes a service's events from its table's stream; what shows it is the effect at one of their consumers."""
 
     deletes_again = False
+    mostly_waits = True
 
     def __init__(self, service: str, consumer: Consumer, *arranged: Callable[[DeployedStack, Household], None]) -> None:
         self.name = f"{service}/publish-outbox"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from faults.consumers import Case, Consumer
@@ -58,10 +59,24 @@ class Played:
             eventually(is_over, seconds, LOOK_AGAIN)
         return self
 
-    def row(self, stack: DeployedStack) -> Row:
-        """Return the fault's line of the table."""
-        seen = self.seen(stack, self.cases)
-        return Row.of(self.consumer.name, self.fault, seen.values(), self.note, self.problem())
+    def row(self, seen: Mapping[str, Seen]) -> Row:
+        """Return the fault's line of the table, by what was seen of its events and maybe of others."""
+        own = [seen[case.id] for case in self.cases]
+        return Row.of(self.consumer.name, self.fault, own, self.note, self.problem())
+
+
+def counted(stack: DeployedStack, played: Sequence[Played]) -> list[Row]:
+    """Return the faults' lines of the table: every event is looked at once more, a consumer's all together."""
+    alike: dict[object, list[Played]] = {}
+    for each in played:
+        alike.setdefault(each.look or each.consumer, []).append(each)
+
+    def look(of_one: list[Played]) -> Mapping[str, Seen]:
+        return of_one[0].seen(stack, [case for each in of_one for case in each.cases])
+
+    with ThreadPoolExecutor(len(alike)) as pool:
+        seen = dict(zip(alike, pool.map(look, alike.values()), strict=True))
+    return [each.row(seen[each.look or each.consumer]) for each in played]
 
 
 def eventually(is_so: Callable[[], bool], seconds: float, pause: float) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, override
 import pytest
 
 from faults.consumers import BookPayments, Case, Household, open_account
-from faults.played import Played
+from faults.played import Played, counted
 from faults.stage import DeployedStack
 from faults.verdicts import Row, Verdict
 from paygo.storage import Table
@@ -54,13 +54,18 @@ def book_again_and_again(stack: OneTable, case: Case) -> None:
     stack.told.append(case.about)
 
 
+def row_of(stack: OneTable, fault: Played) -> Row:
+    [row] = counted(stack, [fault])
+    return row
+
+
 def played(stack: OneTable, deliveries: int) -> Row:
     home = Household()
     open_account(stack, home)
     case = BookPayments().payment(stack, home)
     for _ in range(deliveries):
         book_again_and_again(stack, case)
-    return Played(BookPayments(), "doubled", [case]).row(stack)
+    return row_of(stack, Played(BookPayments(), "doubled", [case]))
 
 
 def test_an_event_that_is_handled_once_passes(stack: OneTable) -> None:
@@ -91,11 +96,11 @@ def test_half_an_effect_is_none(stack: OneTable) -> None:
     book_again_and_again(stack, case)
     stack.told.clear()
 
-    assert Played(BookPayments(), "killed", [case]).row(stack).counts == Counter({Verdict.LOST: 1})
+    assert row_of(stack, Played(BookPayments(), "killed", [case])).counts == Counter({Verdict.LOST: 1})
 
 
 def test_an_event_without_effect_is_accounted_for_by_its_dead_letter(stack: OneTable) -> None:
     case = BookPayments().payment(stack, Household())
     stack.dead = {case.body: "UnexpectedCurrency: ..."}
 
-    assert Played(BookPayments(), "poison", [case]).row(stack).counts == Counter({Verdict.DEAD: 1})
+    assert row_of(stack, Played(BookPayments(), "poison", [case])).counts == Counter({Verdict.DEAD: 1})
