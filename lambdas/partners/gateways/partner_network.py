@@ -59,6 +59,9 @@ class PartnerNetwork:
             raise NotForwarded(Refusal.TOO_SLOW)
         if len(body) > MAX_BODY_BYTES:
             raise NotForwarded(Refusal.ANSWER_TOO_LARGE)
+        if response.length:
+            # It hung up before all that it promised: read with a limit, half an answer looks like a whole one.
+            raise NotForwarded(Refusal.UNREACHABLE)
         return Answered(response.status, _returned(response), body)
 
 

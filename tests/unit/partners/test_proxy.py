@@ -264,6 +264,27 @@ def test_an_answer_may_be_as_large_as_was_agreed(more: int, is_too_large: bool) 
             assert PartnerNetwork().send(asking(), bank.settings).body == body
 
 
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Length": "100"}, b'{"approved": true}'),
+        ({"Transfer-Encoding": "chunked"}, b'64\r\n{"approved"'),
+    ],
+    ids=["by its length", "in chunks"],
+)
+def test_half_an_answer_is_none(headers: Mapping[str, str], body: bytes) -> None:
+    def hang_up(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(body)
+        handler.close_connection = True
+
+    with playing(hang_up) as bank:
+        assert refusal_of(lambda: PartnerNetwork().send(asking(), bank.settings)) is Refusal.UNREACHABLE
+
+
 def trickle(*, closing: bool) -> Callable[[BaseHTTPRequestHandler], None]:
     def say(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
