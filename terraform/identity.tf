@@ -89,7 +89,7 @@ module "identity" {
         types     = ["identity.code-requested.v1"]
       }
       environment = merge(local.once.environment, { MAIL_SENDER = var.mail_sender })
-      statements  = concat(module.identity_table.statements.read, local.once.statements, local.send_mail)
+      statements  = concat(module.identity_table.statements.own, local.once.statements, local.send_mail)
     }
     request-check = {
       consumes = {

@@ -8,6 +8,11 @@ from paygo.security import Session
 PREFIX = "SESSION#"
 
 
+def household_key(household_id: str) -> dict[str, str]:
+    """Return the key of the household itself."""
+    return {"pk": f"HOUSEHOLD#{household_id}", "sk": "HOUSEHOLD"}
+
+
 def membership_key(household_id: str, session_id: str) -> dict[str, str]:
     """Return the key of the item."""
     return {"pk": f"HOUSEHOLD#{household_id}", "sk": PREFIX + session_id}

@@ -5,11 +5,12 @@ REGISTRATION#<id>             CODE           the code that was e-mailed last
 HOUSEHOLD#<id>                HOUSEHOLD      the household
 HOUSEHOLD#<id>                SESSION#<id>   a session of the household: see `identity.memberships`
 EMAIL#<hash>                  EMAIL          whose e-mail address it is
+EMAIL#<hash>                  CODES#<day>    how many codes the address was sent that day
 CUSTOMER#<partner>#<hash>     CUSTOMER       which household the partner's customer is
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
@@ -17,7 +18,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from identity.endings import ending_at
 from identity.hashes import sha256
 from identity.lifecycle import ANONYMOUS_FOR
-from identity.memberships import membership_item
+from identity.memberships import household_key, membership_item
 from identity.model import (
     MOVES,
     REFUSED_KEPT_FOR,
@@ -35,7 +36,7 @@ from identity.model import (
 from paygo.events import Event
 from paygo.outbox import outbox_write
 from paygo.security import Session, SessionState, session_key
-from paygo.storage import ABSENT, ConditionFailed, Table, TransactionRefused, Write
+from paygo.storage import ABSENT, ConditionFailed, Table, TransactionRefused, Write, sortable
 
 CODES_KEPT_FOR = timedelta(days=1)
 """How long a code outlives its registration, so that confirming twice answers twice."""
@@ -63,9 +64,10 @@ class RegistrationTable:
         row = self._table.get(**_customer_key(partner, customer_id))
         return str(row["household_id"]) if row else None
 
-    def is_household(self, household_id: str) -> bool:
-        """Tell whether there is such a household."""
-        return self._table.get(**_household_key(household_id)) is not None
+    def may_sign_in(self, household_id: str, signed_in_at: datetime) -> bool:
+        """Tell whether there is such a household, which has not signed out everywhere since that time."""
+        row = self._table.get(**household_key(household_id))
+        return row is not None and sortable(signed_in_at) > row.get("signed_out_at", "")
 
     def add(self, registration: Registration, code: Code | None, events: Sequence[Event[Any]]) -> None:
         """Write a new registration; raise `Overtaken` when its session is no longer anonymous."""
@@ -87,6 +89,15 @@ class RegistrationTable:
     def move(self, registration: Registration, state: RegistrationState, events: Sequence[Event[Any]]) -> None:
         """Move an undecided registration on; raise `Overtaken` when it moved meanwhile."""
         self._transact(self._moving(registration, state), *self._publishing(events))
+
+    def count_mail(self, email: str, now: datetime) -> int:
+        """Count one more code that the address is sent today (UTC), and return how many there are."""
+        key = {"pk": _email_key(email)["pk"], "sk": f"CODES#{now.astimezone(UTC).date().isoformat()}"}
+        return self._table.add(key, {"sent": 1}, expires_at=int((now + CODES_KEPT_FOR).timestamp()))["sent"]
+
+    def note(self, event: Event[Any]) -> None:
+        """Write an event of what moves no registration."""
+        self._transact(*self._publishing([event]))
 
     def replace_code(self, registration: Registration, before: Code, after: Code, events: Sequence[Event[Any]]) -> None:
         """Make the code before void; raise `Overtaken` when it is so already or the registration needs none."""
@@ -126,7 +137,7 @@ class RegistrationTable:
         claim = self._table.putting(_claim_key(registration, known) | {"household_id": household_id}, ABSENT)
         household = self._table.putting(
             {
-                **_household_key(household_id),
+                **household_key(household_id),
                 "household_id": household_id,
                 "kind": registration.kind.value,
                 "registration_id": registration.registration_id,
@@ -238,10 +249,6 @@ def _code_key(registration_id: str) -> dict[str, str]:
 def _code_item(registration: Registration, code: Code) -> dict[str, Any]:
     expires_at = int((registration.undecided_until + CODES_KEPT_FOR).timestamp())
     return _code_key(code.registration_id) | code.model_dump(mode="json") | {"expires_at": expires_at}
-
-
-def _household_key(household_id: str) -> dict[str, str]:
-    return {"pk": f"HOUSEHOLD#{household_id}", "sk": "HOUSEHOLD"}
 
 
 def _claim_key(registration: Registration, known: Applicant | BankCustomer) -> dict[str, str]:

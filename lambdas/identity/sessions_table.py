@@ -17,7 +17,7 @@ from boto3.dynamodb.conditions import Attr, Key
 from identity.endings import ENDS_AT, ending_at
 from identity.hashes import sha256
 from identity.lifecycle import StoredSession
-from identity.memberships import PREFIX, membership_item, membership_key
+from identity.memberships import PREFIX, household_key, membership_item, membership_key
 from identity.model import Overtaken
 from paygo.events import AuditRecorded, Event
 from paygo.outbox import outbox_write
@@ -120,6 +120,10 @@ class SessionTable:
             self._table.transact(writes)
         except TransactionRefused:
             return
+
+    def void_sign_ins(self, household_id: str, now: datetime) -> None:
+        """Have it known that what the household showed before `now` opens no session any more."""
+        self._own.update(household_key(household_id), {"signed_out_at": sortable(now)}, PRESENT)
 
     def of_household(
         self, household_id: str, *, limit: int, cursor: str | None = None

@@ -172,11 +172,19 @@ class RegistrationKindBody(WireModel):
     kind: RegistrationKind
 
 
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+EMAIL = rf"^[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(\.{_LABEL})+$"
+"""HTML's valid e-mail address (https://html.spec.whatwg.org/#valid-e-mail-address) in a domain of two parts or more.
+
+SES takes no other letters, and with some of them an address would name two:
+https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Destination.html"""
+
+
 class OwnRegistrationBody(WireModel):
     """The contract's OwnRegistration."""
 
     kind: Literal[RegistrationKind.OWN]
-    email: Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+    email: Annotated[str, Field(max_length=254, pattern=EMAIL)]
     password: Annotated[SecretStr, Field(min_length=12, max_length=128)]
     given_name: Annotated[str, Field(min_length=1, max_length=100)]
     family_name: Annotated[str, Field(min_length=1, max_length=100)]

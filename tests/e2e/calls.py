@@ -375,6 +375,7 @@ def play(company: Company, cells: Cells) -> Played:
         # They end the sessions of a whole household, those of the calls before as well.
         for place in last:
             answers[place] = company.call(place[0], place[1], cells[place])
+            cast.forget_id_tokens()
         cast.sign_in_anew()
         clock.note("allowed")
     users = deployer.users_of(cast.configuration.user_pool_id, REFUSED)

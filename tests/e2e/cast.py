@@ -2,13 +2,13 @@
 
 import json
 import secrets
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 from typing import Self
 from uuid import UUID
-
-import pytest
 
 from demo.journey import (
     PAID,
@@ -42,6 +42,8 @@ JSON = {"Content-Type": "application/json"}
 NOT_A_REFRESH_TOKEN = f"us-east-1:{UUID(int=0)}.{'A' * 43}"
 HOUSEHOLDS = ("own", "partner", "another")
 OVER = ("revoked", "expired", "revoked anonymous", "expired anonymous")
+GOOD_FOR_SECONDS = 180
+"""The user pool's tokens live for five minutes."""
 OF_OWN = ("own", "another", "revoked", "expired")
 """Who names what is the household `own`'s."""
 
@@ -92,13 +94,15 @@ class Cast:
     credentials: DeviceCredentials = field(init=False)
     configuration: Configuration = field(init=False)
     before_escalation: SessionDetails = field(init=False)
-    id_tokens: dict[str, str] = field(default_factory=dict)
+    _id_tokens: dict[str, tuple[float, str]] = field(default_factory=dict)
     code: str = field(init=False)
 
     @classmethod
     def gather(cls, stage: Stage, deployer: Deployer, folder: Path) -> Self:
         """Bring everybody to where they stand in the matrix."""
         cast = cls(stage, deployer, folder)
+        with cast.open() as session:
+            cast.configuration = session.configuration()
         cast._deliver_kits()
         with ThreadPoolExecutor(4) as pool:
             done = [pool.submit(cast._found, name) for name in HOUSEHOLDS]
@@ -107,7 +111,6 @@ class Cast:
                 each.result()
             for each in [pool.submit(cast._equip, "own", 0), pool.submit(cast._equip, "partner", 1)]:
                 each.result()
-            cast._sign_in_at_the_pools()
             for each in [pool.submit(cast._place, name) for name in ("anonymous", "approved", *OVER)]:
                 each.result()
         cast.register_anew()
@@ -117,6 +120,23 @@ class Cast:
         """Let another be registering: a registration that waits for its code expires."""
         self.sessions["registering"], self.registrations["registering"], self.code = self.registering()
         self.deployer.prolong_registration(self.registrations["registering"])
+
+    def id_token(self, name: str) -> str:
+        """Return an ID token that the user pool gave the household a short while ago."""
+        made_at, token = self._id_tokens.get(name, (-inf, ""))
+        if time.monotonic() - made_at > GOOD_FOR_SECONDS:
+            household = self.households[name]
+            if not isinstance(household, Household):
+                message = f"{name} is in no user pool."
+                raise TypeError(message)
+            token = id_token(self.configuration, household.email, household.password)
+            self._id_tokens[name] = time.monotonic(), token
+        return token
+
+    def forget_id_tokens(self) -> None:
+        """Have everybody sign in to the user pool anew, in another second: those of this one are void."""
+        self._id_tokens.clear()
+        time.sleep(1)
 
     def sign_in_anew(self) -> None:
         """Give the households that signed out everywhere a session each."""
@@ -180,7 +200,7 @@ class Cast:
             kit=self.kits[1 if whose == "partner" else 0],
             wanted_kit=self.kits[0 if caller == "another" else 2],
             code=self.code,
-            id_token=self.id_tokens["own"],
+            id_token=self.id_token("own"),
         )
 
     def somebody(self, caller: str) -> Somebody:
@@ -229,7 +249,7 @@ class Cast:
         with self.open() as session:
             if isinstance(household, BankCustomer):
                 return session.sign_in_with_bank(household)
-            body = json.dumps({"kind": "own", "id_token": self.id_tokens[name]}).encode()
+            body = json.dumps({"kind": "own", "id_token": self.id_token(name)}).encode()
             answer = session.request("POST", "/v1/sign-ins", body=body, headers=JSON)
             return SessionDetails.model_validate_json(answer.content)
 
@@ -276,16 +296,6 @@ class Cast:
             if asked is None:  # `eventually` returned it because it is not
                 raise AssertionError
             self.devices[name], self.payment_requests[name] = device.device_id, asked.payment_request_id
-
-    def _sign_in_at_the_pools(self) -> None:
-        with self.open() as session:
-            self.configuration = session.configuration()
-        with pytest.MonkeyPatch.context() as environment:
-            if self.stage.access.endpoint_url:
-                environment.setenv("AWS_ENDPOINT_URL", self.stage.access.endpoint_url)
-            for name, household in self.households.items():
-                if isinstance(household, Household):
-                    self.id_tokens[name] = id_token(self.configuration, household.email, household.password)
 
     def _place(self, caller: str) -> None:
         is_household = caller in {"revoked", "expired"}

@@ -182,7 +182,7 @@ def test_what_is_no_token_is_refused(company: Company, text: str) -> None:
 
 
 def test_the_user_pools_id_token_is_no_bearer_token(company: Company) -> None:
-    assert told(send(company, BEARER_CURRENT, bearing(company.cast.id_tokens["own"]))) == UNAUTHORIZED
+    assert told(send(company, BEARER_CURRENT, bearing(company.cast.id_token("own")))) == UNAUTHORIZED
 
 
 @pytest.mark.parametrize("row", BEARER_ROWS, ids=str)
@@ -399,7 +399,7 @@ def test_the_refresh_token_from_before_an_escalation_ends_the_session_once_its_c
         answer = app.request(
             "POST",
             "/v1/sign-ins",
-            body=json.dumps({"kind": "own", "id_token": company.cast.id_tokens["own"]}).encode(),
+            body=json.dumps({"kind": "own", "id_token": company.cast.id_token("own")}).encode(),
             headers={"Content-Type": "application/json"},
         )
     details = SessionDetails.model_validate_json(answer.content)
@@ -438,12 +438,12 @@ def unsigned_id_token(id_token: str) -> str:
 
 ID_TOKENS: dict[str, Callable[[Company], str]] = {
     "of another user by name": lambda company: altered_claims(
-        company.cast.id_tokens["another"],
+        company.cast.id_token("another"),
         **{"cognito:username": str(company.cast.sessions["own"].household_id), "sub": str(uuid4())},
     ),
-    "without a signature": lambda company: unsigned_id_token(company.cast.id_tokens["own"]),
+    "without a signature": lambda company: unsigned_id_token(company.cast.id_token("own")),
     "signed by the forger": lambda company: tokens.signed_by(
-        tokens.new_key(), *tokens.read(company.cast.id_tokens["own"])
+        tokens.new_key(), *tokens.read(company.cast.id_token("own"))
     ),
     "one of ours": lambda company: company.cast.sessions["own"].bearer.token,
     "nothing of the kind": lambda _: "x" * 40,

@@ -1,5 +1,6 @@
 """Households of both kinds that come back, and the answers that got lost on the way, by the Python client."""
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,6 +11,7 @@ import pytest
 from demo.journey import eventually, make_customer, make_household, open_household, refusal_of
 from demo.stage import Stage
 from paygo_client import BankCustomer, Household, PaygoProblem, Session, SessionState
+from paygo_client.user_pool import id_token
 from tests.e2e.refusals import World
 
 SESSION_IS_OVER = (403, "session-refused")
@@ -124,6 +126,21 @@ def test_a_household_that_has_just_registered_signs_in_with_its_password(stage: 
         found = eventually(lambda: signed_in(anonymous, household), bool, "Signing in with the address")
 
         assert found == app.details.household_id
+
+
+def test_an_id_token_from_before_signing_out_everywhere_signs_nobody_in(stage: Stage, anonymous: Session) -> None:
+    household = make_household(f"void-{secrets.token_hex(4)}")
+    with open_household(stage, household) as app:
+        eventually(lambda: signed_in(anonymous, household), bool, "Signing in with the address")
+        shown = id_token(app.configuration(), household.email, household.password)
+        app.sign_out_everywhere()
+    with Session.open(stage.access.api_url) as thief:
+        body = json.dumps({"kind": "own", "id_token": shown}).encode()
+        exchange = partial(
+            thief.request, "POST", "/v1/sign-ins", body=body, headers={"Content-Type": "application/json"}
+        )
+
+        assert refused(exchange) == (401, "sign-in-refused")
 
 
 def signed_in(app: Session, household: Household) -> UUID | None:

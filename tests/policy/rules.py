@@ -565,9 +565,12 @@ def only_the_platform_makes_users(plan: Plan) -> Complaints:
     for pool in plan.of("aws_cognito_user_pool"):
         if not pool.values["admin_create_user_config"][0]["allow_admin_create_user_only"]:
             yield f"{pool.address}: anybody signs up"
+        [recovery] = pool.values["account_recovery_setting"]
+        if {each["name"] for each in recovery["recovery_mechanism"]} != {"admin_only"}:
+            yield f"{pool.address}: a forgotten password is a way in that nobody here knows of"
     for client in plan.of("aws_cognito_user_pool_client"):
-        if set(client.values["explicit_auth_flows"]) - {"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}:
-            yield f"{client.address}: a password travels"
+        if set(client.values["explicit_auth_flows"]) - {"ALLOW_USER_SRP_AUTH"}:
+            yield f"{client.address}: a password travels, or a sign-in outlives signing out"
         # Of an app without a list AWS takes every attribute.
         written = client.values["write_attributes"] or ["email"]
         if "email" in written:

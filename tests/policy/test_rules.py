@@ -685,6 +685,18 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         rules.only_the_platform_makes_users,
         "aws_cognito_user_pool_client",
         "",
+        set_to(explicit_auth_flows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]),
+    ),
+    (
+        rules.only_the_platform_makes_users,
+        "aws_cognito_user_pool",
+        "",
+        set_to(account_recovery_setting=[{"recovery_mechanism": [{"name": "verified_email", "priority": 1}]}]),
+    ),
+    (
+        rules.only_the_platform_makes_users,
+        "aws_cognito_user_pool_client",
+        "",
         set_to(write_attributes=None),
     ),
     (

@@ -10,7 +10,7 @@ import jwt
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from identity.gateways.verifier import CLOCKS_APART, REREAD_AFTER, verified
-from identity.usecases.signing_in import IdTokenRefused
+from identity.usecases.signing_in import IdTokenRefused, PoolSignIn
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -28,6 +28,7 @@ class _IdClaims(BaseModel):
 
     username: str = Field(alias="cognito:username")
     use: str = Field(alias="token_use")
+    signed_in_at: AwareDatetime = Field(alias="auth_time")
     issued_at: AwareDatetime = Field(alias="iat")
     expires_at: AwareDatetime = Field(alias="exp")
 
@@ -54,8 +55,8 @@ class IdTokenVerifier:
         issuer = f"https://cognito-idp.{client.meta.region_name}.amazonaws.com/{pool_id}"
         return cls(f"{client.meta.endpoint_url}/{pool_id}/.well-known/jwks.json", issuer=issuer, client_id=client_id)
 
-    def username(self, id_token: str, now: datetime) -> str:
-        """Return the user's name.
+    def sign_in(self, id_token: str, now: datetime) -> PoolSignIn:
+        """Return what the token shows.
 
         Raises
         ------
@@ -71,4 +72,4 @@ class IdTokenVerifier:
             raise IdTokenRefused from error
         if claims.use != "id" or not claims.issued_at - CLOCKS_APART <= now < claims.expires_at:
             raise IdTokenRefused
-        return claims.username
+        return PoolSignIn(claims.username, claims.signed_in_at)

@@ -22,8 +22,13 @@ from identity.usecases.causes import Cause
 from identity.usecases.moves import code_wanted, events_of, submission
 from identity.usecases.ports import Post, Registrations
 from identity.usecases.registrations import read
+from identity.usecases.sessions import audit
+from paygo.audit import Act
 from paygo.events import CodeRequested
 from paygo.security import Session
+
+MAILS_A_DAY = 10
+"""Codes that one address is sent: three registrations to the end, and nobody's letter box full."""
 
 
 def confirm(
@@ -94,14 +99,22 @@ def send_code(
     return registration
 
 
-def mail_code(registrations: Registrations, post: Post, wanted: CodeRequested, message_id: str) -> None:
-    """Send the code that was asked for, unless it is void or needed no more."""
+def mail_code(
+    registrations: Registrations, post: Post, wanted: CodeRequested, message_id: str, *, cause: Cause, now: datetime
+) -> None:
+    """Send the code that was asked for, unless it is void or not needed, or its address had enough of them today."""
     registration = registrations.find(wanted.registration_id)
     code = registrations.find_code(wanted.registration_id)
     if registration is None or registration.applicant is None or code is None:
         return
-    if registration.state is RegistrationState.UNCONFIRMED and code.number == wanted.number:
+    if registration.state is not RegistrationState.UNCONFIRMED or code.number != wanted.number:
+        return
+    # Anybody may type in anybody's address, from as many sessions as they like.
+    asked = registrations.count_mail(registration.applicant.email, now)
+    if asked <= MAILS_A_DAY:
         post.send(code_mail(message_id, registration.applicant, code))
+    elif asked == MAILS_A_DAY + 1:
+        registrations.note(audit(Act.CODES_LIMITED, cause, now, registration))
 
 
 def _undecided(registrations: Registrations, registration_id: str, session: Session) -> Registration:

@@ -28,6 +28,12 @@ class Registrations(Protocol):
     def move(self, registration: Registration, state: RegistrationState, events: Sequence[Event[Any]]) -> None:
         """Move an undecided registration on."""
 
+    def count_mail(self, email: str, now: datetime) -> int:
+        """Count one more code that the address is sent today (UTC), and return how many there are."""
+
+    def note(self, event: Event[Any]) -> None:
+        """Write an event of what moves no registration."""
+
     def replace_code(self, registration: Registration, before: Code, after: Code, events: Sequence[Event[Any]]) -> None:
         """Make the code before void."""
 

@@ -27,7 +27,7 @@ from identity.model import IdentityRefusal, Overtaken
 from identity.refresh_tokens import RefreshRefused, RefreshToken, RegistrationUndecided
 from identity.tokens import BearerToken, TokenMaker, make_token
 from identity.usecases.causes import Cause
-from paygo.audit import LONGEST, Act, Origin, audit_event
+from paygo.audit import LONGEST, Act, Concerned, Origin, audit_event
 from paygo.events import AuditRecorded, Event
 from paygo.security import ESCALATED, Household, Session, SessionState
 
@@ -115,6 +115,9 @@ class Sessions(Protocol):
 
     def revoke(self, session: StoredSession, now: datetime, event: Event[AuditRecorded]) -> None:
         """End the session at once, whatever else changes it in this moment; what is over already stays so."""
+
+    def void_sign_ins(self, household_id: str, now: datetime) -> None:
+        """Have it known that what the household showed before `now` opens no session any more."""
 
     def of_household(
         self, household_id: str, *, limit: int, cursor: str | None = None
@@ -282,14 +285,20 @@ def sign_out_of(sessions: Sessions, household: Household, session_id: str, *, ca
 
 
 def sign_out_everywhere(sessions: Sessions, household: Household, *, cause: Cause, now: datetime) -> None:
-    """End all of the household's sessions, the caller's last, so that after a crash it can ask again."""
+    """End all of the household's sessions, the caller's last, so that after a crash it can ask again.
+
+    Whoever signed in to the user pool before, and holds an ID token of it, has to sign in again too.
+    """
+    sessions.void_sign_ins(household.household_id, now)
     alive = [each for each in _all_of(sessions, household.household_id) if not each.is_over(now)]
     for session in sorted(alive, key=lambda each: each.session_id == household.session_id):
         event = audit(Act.SIGNED_OUT_EVERYWHERE, cause, now, session, by_session=household.session_id)
         sessions.revoke(session, now, event)
 
 
-def audit(act: Act, cause: Cause, now: datetime, session: Session | None = None, **detail: str) -> Event[AuditRecorded]:
+def audit(
+    act: Act, cause: Cause, now: datetime, concerned: Concerned | None = None, **detail: str
+) -> Event[AuditRecorded]:
     """Return the event that tells of the act."""
     return audit_event(
         act,
@@ -297,7 +306,7 @@ def audit(act: Act, cause: Cause, now: datetime, session: Session | None = None,
         time=now,
         correlation_id=cause.correlation_id,
         origin=cause.origin,
-        concerned=session,
+        concerned=concerned,
         detail=detail,
     )
 

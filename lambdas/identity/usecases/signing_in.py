@@ -7,6 +7,7 @@ session has few tries: nobody shall guess a bank's codes through us.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID, uuid5
@@ -34,11 +35,19 @@ class IdTokenRefused(Exception):
     """An ID token is not the user pool's for this app, or not any more."""
 
 
+@dataclass(frozen=True, slots=True)
+class PoolSignIn:
+    """Who signed in to the user pool, and when."""
+
+    username: str
+    at: datetime
+
+
 class IdTokens(Protocol):
     """Who verifies the user pool's ID tokens."""
 
-    def username(self, id_token: str, now: datetime) -> str:
-        """Return the user's name.
+    def sign_in(self, id_token: str, now: datetime) -> PoolSignIn:
+        """Return what the token shows.
 
         Raises
         ------
@@ -57,8 +66,8 @@ class Bank(Protocol):
 class Households(Protocol):
     """Who is registered."""
 
-    def is_household(self, household_id: str) -> bool:
-        """Tell whether there is such a household."""
+    def may_sign_in(self, household_id: str, signed_in_at: datetime) -> bool:
+        """Tell whether there is such a household, which has not signed out everywhere since that time."""
 
     def customer(self, partner: str, customer_id: str) -> str | None:
         """Return the household that the partner's customer is."""
@@ -67,13 +76,13 @@ class Households(Protocol):
 def by_id_token(id_tokens: IdTokens, households: Households, id_token: str, now: datetime) -> str:
     """Return the household whose user the token names: users are named by household."""
     try:
-        household_id = id_tokens.username(id_token, now)
+        shown = id_tokens.sign_in(id_token, now)
     except IdTokenRefused as error:
         raise SignInRefused from error
     # An account without its household is one whose registration is not approved.
-    if not households.is_household(household_id):
+    if not households.may_sign_in(shown.username, shown.at):
         raise SignInRefused
-    return household_id
+    return shown.username
 
 
 def by_partner(

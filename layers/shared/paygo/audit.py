@@ -33,6 +33,7 @@ class Act(StrEnum):
     SIGNED_OUT_EVERYWHERE = "signed-out-everywhere"
     SESSION_ENDED = "session-ended"
     SESSIONS_LIMITED = "sessions-limited"
+    CODES_LIMITED = "codes-limited"
     REGISTRATION_MOVED = "registration-moved"
     REQUEST_REFUSED = "request-refused"
 

@@ -24,9 +24,10 @@ resource "aws_cognito_user_pool" "this" {
     temporary_password_validity_days = 1
   }
 
+  # Until there is a way back of our own, Cognito must not have one beside it: it tells the session nothing.
   account_recovery_setting {
     recovery_mechanism {
-      name     = "verified_email"
+      name     = "admin_only"
       priority = 1
     }
   }
@@ -37,9 +38,20 @@ resource "aws_cognito_user_pool_client" "app" {
   name                          = "${var.stack.name}-app"
   user_pool_id                  = aws_cognito_user_pool.this.id
   generate_secret               = false
-  explicit_auth_flows           = ["ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"]
+  explicit_auth_flows           = ["ALLOW_USER_SRP_AUTH"]
   prevent_user_existence_errors = "ENABLED"
   enable_token_revocation       = true
+
+  # The pool's tokens are shown once, at once, for a session of ours, which has a refresh token of its own: theirs opens nothing,
+  # and lives as briefly as Cognito lets it.
+  id_token_validity      = 5
+  access_token_validity  = 5
+  refresh_token_validity = 60
+  token_validity_units {
+    id_token      = "minutes"
+    access_token  = "minutes"
+    refresh_token = "minutes"
+  }
 
   # Whoever holds an access token could else give the account another address at Cognito itself, and have a way back in that
   # nobody here knows of. Without a list an app may write all attributes; the one in it is read by nobody.

@@ -9,6 +9,7 @@ from typing import Self
 from boto3.dynamodb.conditions import Attr
 
 from identity.lifecycle import StoredSession
+from identity.memberships import household_key
 from identity.model import Overtaken
 from identity.sessions_table import SessionTable
 from identity.tokens import Claims, TokenMaker
@@ -58,6 +59,7 @@ class FakeSessions:
         self.told: list[AuditRecorded] = []
         self.openings: dict[tuple[str | None, datetime], int] = {}
         self.tries: dict[str, int] = {}
+        self.signed_out: dict[str, datetime] = {}
 
     def copy(self) -> Self:
         """Return sessions on which something may be tried that these do not notice."""
@@ -118,6 +120,9 @@ class FakeSessions:
             self._forget(session)
             self.note(event)
 
+    def void_sign_ins(self, household_id: str, now: datetime) -> None:
+        self.signed_out[household_id] = now
+
     def of_household(
         self, household_id: str, *, limit: int, cursor: str | None = None
     ) -> tuple[tuple[StoredSession, ...], str | None]:
@@ -149,12 +154,20 @@ class SessionsOnTables(SessionTable):
     def __init__(self, table: Table, own: Table, once: Table) -> None:
         super().__init__(table, own, once)
         self._callers = Callers(table, once)
+        for household_id in ("household-1", "household-2"):
+            own.put(household_key(household_id))
 
     @property
     def told(self) -> list[AuditRecorded]:
         pages = self._own.scan(Attr("pk").begins_with("OUTBOX#"))
         rows = [row for items, _ in pages for row in items]
         return [Event[AuditRecorded].model_validate_json(row["event"]).data for row in rows]
+
+    @property
+    def signed_out(self) -> dict[str, datetime]:
+        pages = self._own.scan(Attr("signed_out_at").exists())
+        rows = [row for items, _ in pages for row in items]
+        return {row["pk"].removeprefix("HOUSEHOLD#"): datetime.fromisoformat(row["signed_out_at"]) for row in rows}
 
     def acts(self) -> list[Act]:
         return [Act(each.act) for each in self.told]
@@ -208,6 +221,10 @@ class Visits:
 
     def escalated(self, now: datetime = NOW, household_id: str = "household-1") -> Opened:
         return self.escalate(self.approved(now, household_id).session, now)
+
+    def signed_out_at(self, household_id: str) -> datetime | None:
+        """Return when the household signed out everywhere last."""
+        return self.store.signed_out.get(household_id)
 
     def household(self, opened: Opened) -> Household:
         assert opened.session.household_id

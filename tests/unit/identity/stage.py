@@ -199,7 +199,7 @@ class Stage:
 
     def mail(self, registration: Registration, number: int = 1) -> None:
         wanted = CodeRequested(registration_id=registration.registration_id, number=number)
-        mail_code(self.registrations, self.post, wanted, f"event-{number}")
+        mail_code(self.registrations, self.post, wanted, f"event-{number}", cause=CAUSE, now=self.now)
 
     def state(self, registration: Registration) -> RegistrationState:
         return self.find(registration).state

@@ -20,7 +20,8 @@ from identity.model import (
     TooManyCodes,
     UnknownRegistration,
 )
-from identity.usecases.confirming import confirm, send_code
+from identity.usecases.confirming import MAILS_A_DAY, confirm, send_code
+from paygo.audit import Act
 from tests.unit.identity.stage import AMINA, CAUSE, NOW, Stage
 
 
@@ -225,6 +226,21 @@ def test_the_e_mail_carries_no_words_of_who_asked_for_it(stage: Stage) -> None:
     [mail] = stage.post.sent
     assert "example.net" not in mail.subject + mail.text
     assert "click" not in mail.subject + mail.text
+
+
+def test_an_address_is_sent_so_many_codes_a_day_whoever_asks(stage: Stage) -> None:
+    for _ in range(MAILS_A_DAY + 3):
+        stage.mail(stage.register())
+    another = AMINA.model_copy(update={"email": "wanjiru@example.org"})
+    stage.mail(stage.register(applicant=another))
+
+    assert [mail.recipient for mail in stage.post.sent] == [AMINA.email] * MAILS_A_DAY + ["wanjiru@example.org"]
+    [told] = [row["event"] for row in stage.outbox() if Act.CODES_LIMITED in row["event"]]
+    assert "example.org" not in told
+
+    stage.now += timedelta(days=1)
+    stage.mail(stage.register(applicant=AMINA.model_copy(update={"email": "Amina@Example.org"})))
+    assert len(stage.post.sent) == MAILS_A_DAY + 2
 
 
 def test_a_void_code_is_not_sent(stage: Stage) -> None:

@@ -257,7 +257,13 @@ def test_who_is_no_adult_is_told_so(register: Send) -> None:
     [
         ("kind", "other"),
         ("email", "amina"),
+        ("email", "amina@localhost"),
         ("email", "amina@example.org" * 16),
+        ("email", "x<amina@example.org>"),
+        ("email", "x,amina@example.org"),
+        ("email", "amina@example.org\n"),
+        ("email", "am\x00ina@example.org"),
+        ("email", "amina@-example.org"),
         ("password", "short"),
         ("password", "x" * 129),
         ("given_name", ""),

@@ -36,7 +36,7 @@ from paygo.events import AuditRecorded, Event, HouseholdRegistered, Registration
 from paygo.identities import identity_hash
 from paygo.partners import PartnerUnavailable
 from paygo.security import SessionState, session_key
-from paygo.storage import Table
+from paygo.storage import ConditionFailed, Table
 from tests.unit.identity.stage import AMINA, CAUSE, NOW, PASSWORD, PROOF, WANJIRU, Stage
 
 LATER = NOW + UNDECIDED_FOR
@@ -322,8 +322,24 @@ def test_an_approved_registration_makes_a_household(stage: Stage) -> None:
     session = stage.session(registration)
     assert (session.state, session.household_id) == (SessionState.APPROVED, registration.household_id)
     assert stage.events() == ["approved", "code", "household", "submission", "submitted", "unconfirmed"]
-    assert stage.registrations.is_household(registration.household_id)
-    assert not stage.registrations.is_household(str(uuid4()))
+    assert stage.registrations.may_sign_in(registration.household_id, NOW)
+    assert not stage.registrations.may_sign_in(str(uuid4()), NOW)
+
+
+def test_a_sign_in_from_before_signing_out_everywhere_counts_no_more(stage: Stage) -> None:
+    registration = stage.confirmed()
+    stage.answer(registration)
+    household_id = registration.household_id
+    stage.tries.void_sign_ins(household_id, NOW)
+
+    assert not stage.registrations.may_sign_in(household_id, NOW - timedelta(seconds=1))
+    assert not stage.registrations.may_sign_in(household_id, NOW)
+    assert stage.registrations.may_sign_in(household_id, NOW + timedelta(seconds=1))
+
+
+def test_nothing_is_made_of_a_household_that_is_none(stage: Stage) -> None:
+    with pytest.raises(ConditionFailed):
+        stage.tries.void_sign_ins(str(uuid4()), NOW)
 
 
 def test_a_household_knows_the_session_that_registered_it(stage: Stage) -> None:

@@ -437,6 +437,8 @@ def test_signing_out_everywhere_ends_all_of_the_households_sessions(
     assert listed(visits) == set()
     assert visits.stored(strangers.session).state is SessionState.AUTHENTICATED
     assert visits.store.acts().count(Act.SIGNED_OUT_EVERYWHERE) == 5
+    assert visits.signed_out_at("household-1") == NOW
+    assert visits.signed_out_at("household-2") is None
 
 
 def test_a_token_for_some_of_the_sessions_scopes_is_issued(visits: Visits) -> None:

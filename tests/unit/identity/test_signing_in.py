@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -6,6 +6,7 @@ from identity.model import BankCustomer, BankCustomerRefused, RegistrationUnderW
 from identity.usecases.sessions import SessionRefused
 from identity.usecases.signing_in import (
     IdTokenRefused,
+    PoolSignIn,
     SessionApproved,
     SignInRefused,
     by_id_token,
@@ -23,17 +24,18 @@ CUSTOMER = BankCustomer(
 class FakeIdTokens:
     """A user pool whose tokens are the user's name after a word."""
 
-    def username(self, id_token: str, now: datetime) -> str:
+    def sign_in(self, id_token: str, now: datetime) -> PoolSignIn:
         if not id_token.startswith("token of "):
             raise IdTokenRefused
-        return id_token.removeprefix("token of ")
+        return PoolSignIn(id_token.removeprefix("token of "), now)
 
 
 class FakeHouseholds:
     """Who is registered, in memory."""
 
-    def is_household(self, household_id: str) -> bool:
-        return household_id in {"household-1", "household-2"}
+    def may_sign_in(self, household_id: str, signed_in_at: datetime) -> bool:
+        signed_out_at = {"household-1": datetime.min.replace(tzinfo=UTC), "household-2": NOW}.get(household_id)
+        return signed_out_at is not None and signed_in_at > signed_out_at
 
     def customer(self, partner: str, customer_id: str) -> str | None:
         return {("bank", "customer-1"): "household-2"}.get((partner, customer_id))
@@ -83,8 +85,8 @@ def test_an_id_token_names_its_household() -> None:
     assert by_id_token(FakeIdTokens(), FakeHouseholds(), "token of household-1", NOW) == "household-1"
 
 
-@pytest.mark.parametrize("id_token", ["forged", "token of nobody"])
-def test_an_id_token_of_nobody_is_refused(id_token: str) -> None:
+@pytest.mark.parametrize("id_token", ["forged", "token of nobody", "token of household-2"])
+def test_an_id_token_of_nobody_or_from_before_signing_out_is_refused(id_token: str) -> None:
     with pytest.raises(SignInRefused):
         by_id_token(FakeIdTokens(), FakeHouseholds(), id_token, NOW)
 

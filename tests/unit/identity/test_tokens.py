@@ -24,7 +24,7 @@ from identity.gateways.tokens import KmsSigner, key_id
 from identity.gateways.verifier import REREAD_AFTER, KmsKeys, TokenVerifier
 from identity.tokens import TOKENS_FOR, BearerToken, ScopeRefused, TokenMaker, make_token
 from identity.usecases.authorizing import Routes, TokenRefused, authorize
-from identity.usecases.signing_in import IdTokenRefused
+from identity.usecases.signing_in import IdTokenRefused, PoolSignIn
 from paygo.identities import identity_hash
 from paygo.security import Callers, Kind, Session, SessionState, session_key
 from paygo.storage import Table
@@ -594,6 +594,7 @@ class UserPool:
             "iss": "https://issuer",
             "aud": "app",
             "token_use": "id",
+            "auth_time": int((NOW - timedelta(minutes=1)).timestamp()),
             "iat": int(NOW.timestamp()),
             "exp": int((NOW + timedelta(hours=1)).timestamp()),
         } | changes
@@ -622,8 +623,8 @@ def pool() -> Iterator[UserPool]:
         server.shutdown()
 
 
-def test_an_id_token_of_the_pool_names_its_user(pool: UserPool) -> None:
-    assert pool.verifier().username(pool.token(), NOW) == "h-1"
+def test_an_id_token_of_the_pool_tells_who_signed_in_and_when(pool: UserPool) -> None:
+    assert pool.verifier().sign_in(pool.token(), NOW) == PoolSignIn("h-1", NOW - timedelta(minutes=1))
 
 
 @pytest.mark.parametrize(
@@ -635,30 +636,31 @@ def test_an_id_token_of_the_pool_names_its_user(pool: UserPool) -> None:
         {"exp": int(NOW.timestamp())},
         {"iat": int(NOW.timestamp()) + 61},
         {"cognito:username": None},
+        {"auth_time": None},
         {"kid": "k-2"},
     ],
     ids=str,
 )
 def test_another_id_token_is_refused(pool: UserPool, changes: dict[str, Any]) -> None:
     with pytest.raises(IdTokenRefused):
-        pool.verifier().username(pool.token(**changes), NOW)
+        pool.verifier().sign_in(pool.token(**changes), NOW)
 
 
 @pytest.mark.parametrize("how", ["forged", "no token"])
 def test_a_forged_id_token_is_refused(pool: UserPool, how: str) -> None:
     verifier = pool.verifier()
-    verifier.username(pool.token(), NOW)
+    verifier.sign_in(pool.token(), NOW)
     pool.key = rsa.generate_private_key(65537, 2048)
 
     with pytest.raises(IdTokenRefused):
-        verifier.username(pool.token() if how == "forged" else "no token", NOW)
+        verifier.sign_in(pool.token() if how == "forged" else "no token", NOW)
 
 
 def test_made_up_keys_are_not_asked_for_again_and_again(pool: UserPool) -> None:
     verifier = pool.verifier()
     for number in range(5):
         with pytest.raises(IdTokenRefused):
-            verifier.username(pool.token(f"made-up-{number}"), NOW)
+            verifier.sign_in(pool.token(f"made-up-{number}"), NOW)
 
     assert pool.asked == 1
 
@@ -667,7 +669,7 @@ def test_a_pool_that_does_not_answer_refuses_nobody(pool: UserPool) -> None:
     verifier = IdTokenVerifier("http://127.0.0.1:9/keys", issuer="https://issuer", client_id="app")
 
     with pytest.raises(jwt.PyJWKClientConnectionError):
-        verifier.username(pool.token(), NOW)
+        verifier.sign_in(pool.token(), NOW)
 
 
 def test_the_keys_of_a_pool_are_where_aws_has_them() -> None:
