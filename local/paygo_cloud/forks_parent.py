@@ -29,6 +29,20 @@ LIBRARIES = (
     "aws_lambda_powertools.utilities.parameters",
 )
 
+SERVICES = (
+    "cognito-identity",
+    "cognito-idp",
+    "dynamodb",
+    "iot-data",
+    "kms",
+    "s3",
+    "secretsmanager",
+    "sesv2",
+    "sns",
+    "sqs",
+)
+"""What functions call. Reading botocore's descriptions of them is most of what making their clients costs."""
+
 
 def main() -> None:
     """Serve until nobody asks and no worker is left; in a worker, run its script instead."""
@@ -40,11 +54,38 @@ def main() -> None:
     for library in LIBRARIES:
         with suppress(ImportError):
             importlib.import_module(library)
+    with suppress(ImportError):
+        _read_descriptions()
     sys.path, sys.stdout = path, stdout
     gc.freeze()
     start = _serve(control)
     if start is not None:
         _run(start)
+
+
+def _read_descriptions() -> None:
+    """Remember botocore's files: every session would look for them again, and parse megabytes of JSON."""
+    import boto3
+    from botocore.loaders import JSONFileLoader, Loader
+
+    _remember(JSONFileLoader, "load_file")
+    _remember(Loader, "list_available_services")
+    session: Any = boto3.Session(region_name="us-east-1")
+    for service in SERVICES:
+        # Nobody's keys: nothing is sent.
+        session.client(service, aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106
+
+
+def _remember(whose: type, name: str) -> None:
+    """Have a method answer as it did before, whichever object it is asked of: its arguments alone decide."""
+    read, seen = getattr(whose, name), dict[Any, Any]()
+
+    def remembered(self: Any, *arguments: Any) -> Any:
+        if arguments not in seen:
+            seen[arguments] = read(self, *arguments)
+        return seen[arguments]
+
+    setattr(whose, name, remembered)
 
 
 def _serve(control: socket.socket) -> dict[str, Any] | None:
