@@ -31,7 +31,7 @@ from faults.table import shown
 from faults.verdicts import Row, unknown
 
 CONSUMERS = (*REGISTRATION_CONSUMERS, *OTHER_CONSUMERS)
-DYING_AT_ONCE = 3
+DYING_AT_ONCE = 2
 """Consumers whose workers are killed at the same time, beside those that mostly wait."""
 THREADS = 64
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from itertools import batched
@@ -174,9 +175,9 @@ class DeployedStack:
     def discard_letters(self, since: datetime) -> None:
         """Close the dead letters that died since then, as an operator does, so that no alarm rings on for a test."""
         routes = Routes(find_stack(self.stage.access.branch, None, None))
-        for letter in list(routes.letters({})):
-            if letter.dead_at >= since:
-                routes.discard(letter.letter_id, "The fault suite made it.")
+        own = [letter.letter_id for letter in routes.letters({}) if letter.dead_at >= since]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda letter_id: routes.discard(letter_id, "The fault suite made it."), own))
 
     def mails(self) -> list[Mapping[str, Any]]:
         """Return all mail that was sent."""
