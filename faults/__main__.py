@@ -7,7 +7,7 @@ the suite does not know.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -73,26 +73,22 @@ class Suite:
         since = datetime.now(UTC)
         with self._stack.mocks, ThreadPoolExecutor(THREADS) as pool:
             self._tell(f"Playing {', '.join(parts)}")
-            calm: dict[Consumer, Future[list[Played]]] = {}
-            # Through some consumers others' events come: those begin first, and then those that take longest.
-            for consumer in sorted(CONSUMERS, key=lambda each: (not each.leans_on, not each.mostly_waits)):
-                before = [calm[each] for each in calm if each.entry == consumer.queue]
-                calm[consumer] = pool.submit(self._suffer, consumer, parts, before)
+            # First the storms, for a partner that is away takes time and no processor; who needs it waits for the calm.
             stormy = {
-                consumer: pool.submit(self._storm, consumer, calm)
-                for consumer in CONSUMERS
-                if Part.PARTNERS in parts and consumer.partners
+                consumer: pool.submit(self._storm, consumer, parts) for consumer in CONSUMERS if consumer.partners
             }
-            unready = [pool.submit(self._wait)] if Part.WAITING in parts else []
-            played = [each for scenario in calm.values() for each in scenario.result()]
+            calm: dict[Consumer, Future[list[Played]]] = {}
+            for consumer in sorted(CONSUMERS, key=lambda each: not each.mostly_waits):
+                needed = {*consumer.partners, *consumer.leans_on}
+                storms = [stormy[each] for each in stormy if needed.intersection(each.partners)]
+                calm[consumer] = pool.submit(self._suffer, consumer, parts, storms)
+            alone = [pool.submit(self._wait)] if Part.WAITING in parts else []
             if Part.OUTAGE in parts:
-                wait(stormy[each] for each in stormy if outage.PARTNER in each.partners)
-                self._tell("An hour without a partner")
-                played += outage.hour_without_crm(
-                    self._stack, self._scale.outage_events, drain_seconds=self._scale.drain_seconds
+                alone.append(
+                    pool.submit(self._outage, [calm[each] for each in stormy if outage.PARTNER in each.partners])
                 )
+            played = [each for future in [*stormy.values(), *calm.values(), *alone] for each in future.result()]
             self._tell("Waiting for what has not ended")
-            played += [each for scenario in [*stormy.values(), *unready] for each in scenario.result()]
             list(pool.map(lambda each: each.settled(self._stack), played))
             self._tell("Counting")
             rows = counted(self._stack, played)
@@ -101,9 +97,9 @@ class Suite:
         self._tell("Done")
         return rows
 
-    def _suffer(self, consumer: Consumer, parts: list[Part], before: Iterable[Future[list[Played]]]) -> list[Played]:
-        """Play one fault after the other on a consumer, all of its partners being well."""
-        wait(before)
+    def _suffer(self, consumer: Consumer, parts: list[Part], storms: Iterable[Future[list[Played]]]) -> list[Played]:
+        """Play one fault after the other on a consumer, once all of its partners are well."""
+        wait(storms)
         played: list[Played] = []
         if Part.KILLS in parts:
             with nullcontext() if consumer.mostly_waits else self._turns:
@@ -115,18 +111,12 @@ class Suite:
                 played.append(deliveries.poison(self._stack, consumer))
         return played
 
-    def _storm(self, consumer: Consumer, calm: Mapping[Consumer, Future[list[Played]]]) -> list[Played]:
-        """Let each of a consumer's partners fail by itself; it refuses once nothing else comes to it."""
-        calm[consumer].result()
-
-        def calm_down() -> None:
-            for each, scenario in calm.items():
-                if each is consumer or each.leans_on_one_of(consumer.partners):
-                    for played in scenario.result():
-                        played.settled(self._stack)
-
+    def _storm(self, consumer: Consumer, parts: list[Part]) -> list[Played]:
+        """Let each of a consumer's partners fail by itself."""
+        if Part.PARTNERS not in parts:
+            return []
         with ThreadPoolExecutor(len(consumer.partners)) as pool:
-            play = partial(partners.play, self._stack, consumer, self._scale.events, calm_down)
+            play = partial(partners.play, self._stack, consumer, self._scale.events)
             played = list(chain(*pool.map(play, consumer.partners)))
         self._tell(f"{consumer.name}: without {' and '.join(consumer.partners)}")
         return played
@@ -142,6 +132,13 @@ class Suite:
             waiting.past_deadline(self._stack),
             waiting.not_ready(self._stack, self._plan, seconds=self._scale.waiting_seconds),
         ]
+
+    def _outage(self, calm: Iterable[Future[list[Played]]]) -> list[Played]:
+        """Let the partner be away for an hour once nothing else needs it."""
+        wait(calm)
+        self._tell("An hour without a partner")
+        count, seconds = self._scale.outage_events, self._scale.drain_seconds
+        return list(outage.hour_without_crm(self._stack, count, drain_seconds=seconds))
 
     def _tell(self, what: str) -> None:
         self._console.print(f"{time.monotonic() - self._began:5.0f} s  {what}")

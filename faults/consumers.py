@@ -113,13 +113,9 @@ class Consumer:
         """Return the consumer of events that make it call this partner."""
         return self
 
-    def leans_on_one_of(self, partners: Iterable[str]) -> bool:
-        """Whether its events stay away while one of the partners is not well."""
-        return not set(self.leans_on).isdisjoint(partners)
-
     @property
     def mostly_waits(self) -> bool:
-        """Whether killing it, or what it suffers next, takes time and hardly any processor."""
+        """Whether it takes time and hardly any processor, so that it need not take turns."""
         return bool(self.partners or self.leans_on)
 
     @property

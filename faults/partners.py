@@ -30,7 +30,6 @@ class Weather:
     seconds: float | None
 
 
-REFUSES = Weather("refuses to the end", lambda mocks, partner: mocks.down(partner, status=UNHEARD_OF), None)
 WEATHERS = (
     Weather("away (503)", lambda mocks, partner: mocks.down(partner), 4),
     Weather("hangs up", lambda mocks, partner: mocks.hangs_up(partner), 4),
@@ -43,24 +42,14 @@ WEATHERS = (
     ),
     Weather("flapping", lambda mocks, partner: mocks.flapping(partner), None),
     Weather("without sense for a while", lambda mocks, partner: mocks.malformed(partner), 4),
-    REFUSES,
+    Weather("refuses to the end", lambda mocks, partner: mocks.down(partner, status=UNHEARD_OF), None),
 )
 
 
-def play(
-    stack: DeployedStack, consumer: Consumer, count: int, calm_down: Callable[[], None], partner: str
-) -> list[Played]:
-    """Let the partner behave in each way while the consumer has events for it.
-
-    Parameters
-    ----------
-    calm_down
-        Waits for all other events that come to the partner: whatever it refuses to the end is dead.
-    """
+def play(stack: DeployedStack, consumer: Consumer, count: int, partner: str) -> list[Played]:
+    """Let the partner behave in each way while the consumer has events for it."""
     calling, played = consumer.calling(partner), list[Played]()
     for weather in WEATHERS:
-        if weather is REFUSES:
-            calm_down()
         with weather.begin(stack.mocks, partner) as choice:
             cases = calling.cases(stack, count)
             calling.send(stack, cases)
