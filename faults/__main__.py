@@ -9,7 +9,6 @@ the suite does not know.
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -31,8 +30,8 @@ from faults.table import shown
 from faults.verdicts import Row, unknown
 
 CONSUMERS = (*REGISTRATION_CONSUMERS, *OTHER_CONSUMERS)
-DYING_AT_ONCE = 2
-"""Consumers whose workers are killed at the same time, beside those that mostly wait."""
+DYING_AT_ONCE = {True: 3, False: 2}
+"""Consumers whose workers are killed at the same time: of those that mostly wait, and of the others."""
 THREADS = 64
 
 
@@ -64,7 +63,7 @@ class Suite:
         self._scale = scale
         self._console = console
         self._plan = Plan(stack.kill_points)
-        self._turns = Semaphore(DYING_AT_ONCE)
+        self._turns = {mostly_waits: Semaphore(count) for mostly_waits, count in DYING_AT_ONCE.items()}
         self._began = time.monotonic()
 
     def run(self, parts: list[Part]) -> list[Row]:
@@ -102,7 +101,7 @@ class Suite:
         wait(storms)
         played: list[Played] = []
         if Part.KILLS in parts:
-            with nullcontext() if consumer.mostly_waits else self._turns:
+            with self._turns[consumer.mostly_waits]:
                 played.append(self._kill(consumer))
             self._tell(f"{consumer.name}: killed")
         if Part.DELIVERIES in parts:

@@ -115,7 +115,7 @@ class Consumer:
 
     @property
     def mostly_waits(self) -> bool:
-        """Whether it takes time and hardly any processor, so that it need not take turns."""
+        """Whether killing it takes more time than processor."""
         return bool(self.partners or self.leans_on)
 
     @property
