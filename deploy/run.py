@@ -250,11 +250,9 @@ def _apply(
     try:
         _follow(folder.create if state.is_empty else partial(folder.update, replace=replace), variables)
     except AlreadyThereError:
-        # An answer that got lost makes Terraform ask again for what it has made, and not know that it did.
-        strays = _strays(clients, stack, State.load(clients, lock.state_key(stack)))
-        if not strays:
-            raise
-        _clear(clients, stack, strays)
+        # An answer that got lost makes Terraform ask again for what it has made, and not know that it did. What is no
+        # resource of its own, as a statement of a function's policy, is in nobody's way: the next one has another name.
+        _clear(clients, stack, _strays(clients, stack, State.load(clients, lock.state_key(stack))))
         _follow(folder.update, variables)
 
 

@@ -18,10 +18,10 @@ ALIAS = Leftover(next(kind for kind in KINDS if kind.terraform == "aws_lambda_al
 
 
 class Terraform:
-    """A folder whose first apply fails."""
+    """A folder whose first applies fail."""
 
-    def __init__(self, failure: DeployError | None) -> None:
-        self.failure = failure
+    def __init__(self, *failures: DeployError) -> None:
+        self.failures = list(failures)
         self.applied: list[str] = []
 
     def create(self, variables: Mapping[str, Any], progress: Progress) -> None:
@@ -32,9 +32,8 @@ class Terraform:
 
     def _apply(self, verb: str) -> None:
         self.applied.append(verb)
-        failure, self.failure = self.failure, None
-        if failure:
-            raise failure
+        if self.failures:
+            raise self.failures.pop(0)
 
 
 @pytest.fixture
@@ -61,18 +60,30 @@ def test_what_a_lost_answer_left_is_removed_and_made_again(
     assert folder.applied == ["create", "update"]
 
 
-def test_a_failure_that_left_nothing_behind_is_told(monkeypatch: pytest.MonkeyPatch, removed: list[Leftover]) -> None:
-    folder = Terraform(AlreadyThereError("Alias already exists: live"))
+def test_what_is_in_nobodys_way_is_made_again_beside_it(
+    monkeypatch: pytest.MonkeyPatch, removed: list[Leftover]
+) -> None:
+    folder = Terraform(AlreadyThereError("ResourceConflictException: The statement id (terraform-1) already exists"))
+
+    apply(folder, monkeypatch, [])
+
+    assert removed == []
+    assert folder.applied == ["create", "update"]
+
+
+def test_what_is_still_there_after_that_is_told(monkeypatch: pytest.MonkeyPatch, removed: list[Leftover]) -> None:
+    failure = AlreadyThereError("Alias already exists: live")
+    folder = Terraform(failure, failure)
 
     with pytest.raises(AlreadyThereError):
         apply(folder, monkeypatch, [])
 
-    assert folder.applied == ["create"]
+    assert folder.applied == ["create", "update"]
 
 
 def test_what_is_to_be_replaced_is_made_anew_in_a_stack_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     known = State({"resources": [{"mode": "managed", "type": "aws_sns_topic", "instances": [{"attributes": {}}]}]})
-    folder = Terraform(None)
+    folder = Terraform()
 
     run._apply(None, "paygo-demo", folder, {}, known, "aws_x.y")  # type: ignore[arg-type]
 
