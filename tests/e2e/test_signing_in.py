@@ -120,10 +120,13 @@ def test_an_app_that_cannot_sign_goes_the_whole_way_by_token(stage: Stage) -> No
         app.sign_out()
 
 
-def test_a_household_that_has_just_registered_signs_in_with_its_password(stage: Stage, anonymous: Session) -> None:
+def test_a_household_that_has_just_registered_signs_in_with_its_password_however_its_address_is_spelt(
+    stage: Stage, anonymous: Session
+) -> None:
     household = make_household(f"again-{secrets.token_hex(4)}")
+    spelt = household.model_copy(update={"email": household.email.upper()})
     with open_household(stage, household) as app:
-        found = eventually(lambda: signed_in(anonymous, household), bool, "Signing in with the address")
+        found = eventually(lambda: signed_in(anonymous, spelt), bool, "Signing in with the address")
 
         assert found == app.details.household_id
 

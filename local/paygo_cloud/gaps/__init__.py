@@ -36,6 +36,7 @@ GAPS = (
     "mqtt_certificates",
     "mqtt_listener",
     "mqtt_live_sessions",
+    "name_cases",
     "password_policy",
     "policy_variables",
     "queue_messages",
