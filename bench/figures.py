@@ -63,7 +63,7 @@ AWS_CALLS = Figure("aws-calls", "AWS calls of our functions in a registration", 
 CREATE_REST_API = Figure("create-rest-api", "CreateRestApi calls in a deploy", 1, "calls")
 PUT_REST_API = Figure("put-rest-api", "PutRestApi calls in a deploy", 1, "calls")
 CREATE_DEPLOYMENT = Figure("create-deployment", "CreateDeployment calls in a deploy", 1, "calls")
-TESTS = Figure("tests", "`make test`", 360, "s")
+TESTS = Figure("tests", "`make test`", 900, "s")
 
 FIGURES = (
     FRESH_CLONE,
