@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -42,7 +43,7 @@ def register(
     partner: str | None = None,
     undecided_for: timedelta = timedelta(hours=1),
 ) -> Registration:
-    """Leave a registration and its session as they are in a state."""
+    """Leave a registration, its session and its account as they are in a state."""
     now = datetime.now(UTC)
     session = StoredSession(
         identity_id=f"us-east-1:{uuid4()}",
@@ -71,7 +72,23 @@ def register(
     stack.table("sessions").put(session_key(session.identity_id) | session.model_dump(mode="json") | ends)
     row = registration.model_dump(mode="json", exclude_none=True)
     stack.table("identity").put(_key(registration.registration_id) | row)
+    if not partner:
+        # Whatever becomes of the registration, its account is settled: one that is missing would fail again and again.
+        stack.client("cognito-idp").admin_create_user(
+            UserPoolId=_user_pool(stack),
+            Username=home.household_id,
+            TemporaryPassword=f"correct-horse-{uuid4()}",
+            UserAttributes=[{"Name": "email", "Value": home.email}],
+            MessageAction="SUPPRESS",
+        )
     return registration
+
+
+@cache
+def _user_pool(stack: DeployedStack) -> str:
+    name = stack.function("identity/settle-accounts")
+    settings = stack.client("lambda").get_function_configuration(FunctionName=name)
+    return str(settings["Environment"]["Variables"]["USER_POOL_ID"])
 
 
 def _applicant(home: Household) -> Applicant:
@@ -259,23 +276,9 @@ class SettleAccounts(_OfRegistration):
         """Look for addresses that are verified."""
         return {each.id: Seen(effects=int(self._is_admitted(stack, each.home))) for each in cases}
 
-    def _register(self, stack: DeployedStack, home: Household) -> Registration:
-        stack.client("cognito-idp").admin_create_user(
-            UserPoolId=self._pool(stack),
-            Username=home.household_id,
-            TemporaryPassword=f"correct-horse-{uuid4()}",
-            UserAttributes=[{"Name": "email", "Value": home.email}],
-            MessageAction="SUPPRESS",
-        )
-        return super()._register(stack, home)
-
     def _is_admitted(self, stack: DeployedStack, home: Household) -> bool:
-        user = stack.client("cognito-idp").admin_get_user(UserPoolId=self._pool(stack), Username=home.household_id)
+        user = stack.client("cognito-idp").admin_get_user(UserPoolId=_user_pool(stack), Username=home.household_id)
         return {"Name": "email_verified", "Value": "true"} in user["UserAttributes"]
-
-    def _pool(self, stack: DeployedStack) -> str:
-        settings = stack.client("lambda").get_function_configuration(FunctionName=stack.function(self.name))
-        return str(settings["Environment"]["Variables"]["USER_POOL_ID"])
 
 
 class KeepAudit(Consumer):
