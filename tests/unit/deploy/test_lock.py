@@ -109,8 +109,14 @@ def test_a_terraform_that_outlived_its_run_is_ended_before_its_lock_is_broken(
     folder.mkdir(parents=True)
     killed = replace(Holder.this_process("deploy", folder), pid=2**22 + 1)
     storage.write(clients, lock.lock_key(STACK), asdict(killed))
-    # Told once it runs: an interpreter that is still starting takes an interrupt for its end.
-    sleeping = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(60)"]
+    # As Terraform does, it listens to interrupts even where a shell started these tests in the background, without them.
+    sleeps = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+print("ready", flush=True)
+time.sleep(60)
+"""
+    sleeping = [sys.executable, "-c", sleeps]
     outlived = subprocess.Popen(sleeping, start_new_session=True, stdout=subprocess.PIPE)
     assert outlived.stdout is not None
     assert outlived.stdout.readline() == b"ready\n"
