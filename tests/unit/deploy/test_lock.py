@@ -109,7 +109,7 @@ def test_a_terraform_that_outlived_its_run_is_ended_before_its_lock_is_broken(
     folder.mkdir(parents=True)
     killed = replace(Holder.this_process("deploy", folder), pid=2**22 + 1)
     storage.write(clients, lock.lock_key(STACK), asdict(killed))
-    # As Terraform does, it listens to interrupts even where a shell started these tests in the background, without them.
+    # As Terraform does, it listens to interrupts even where a shell started these tests without, in the background.
     sleeps = """
 import signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
