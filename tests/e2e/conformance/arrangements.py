@@ -5,18 +5,20 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from math import inf
 from typing import Any
 from uuid import uuid4
 
-from bench.households import PASSWORD, Codes, Households, Journey, person
-from demo.journey import PAID
+from bench.households import Codes, Households, Journey, person
+from demo.journey import PAID, make_customer
 from demo.stage import Stage
 from operate.routes import Routes
 from paygo_client import BankCustomer, PaygoProblem, Session, SessionDetails
 from paygo_client.user_pool import id_token
+from tests.e2e.cast import GOOD_FOR_SECONDS
 from tests.e2e.conformance.callers import Caller, Kind
 from tests.e2e.conformance.document import Example
 from tests.e2e.refusals import World
@@ -38,6 +40,7 @@ class Scene:
     world: World
     operations: Routes
     codes: Codes
+    _shown: tuple[float, str] = field(default=(-inf, ""), init=False)
 
     @property
     def stage(self) -> Stage:
@@ -58,23 +61,28 @@ class Scene:
     def approved(self) -> SessionDetails:
         """An anonymous session that may escalate: a bank vouched for its household."""
         with Session.open(self.url) as app:
-            number = str(secrets.randbelow(10**12)).zfill(12)
-            customer = BankCustomer(partner="bank", customer_number=number, one_time_code="493817")
-            app.follow(app.register(customer), patience_seconds=PATIENCE_SECONDS)
+            app.follow(app.register(make_customer()), patience_seconds=PATIENCE_SECONDS)
             return app.details
 
     @cached_property
-    def leaver(self) -> str:
-        """The ID token of a household whose sessions end all the time."""
-        journey = self._households.journey()
-        assert not journey.problem, journey.problem
-        return self._id_token(journey.email, PASSWORD)
+    def leaver(self) -> BankCustomer:
+        """Somebody whose sessions end all the time: a bank vouches anew each time, for an ID token would be void."""
+        customer = make_customer()
+        with Session.open(self.url) as app:
+            app.follow(app.register(customer), patience_seconds=PATIENCE_SECONDS)
+            app.escalate()
+        return customer
 
-    @cached_property
+    @property
     def stayer(self) -> str:
-        """The ID token of the household that the other calls are made for."""
-        household = self.world.story.household
-        return self._id_token(household.email, household.password)
+        """An ID token, still good for a while, of the household that the other calls are made for."""
+        made_at, token = self._shown
+        if time.monotonic() - made_at > GOOD_FOR_SECONDS:
+            household = self.world.story.household
+            with Session.open(self.url) as app:
+                token = id_token(app.configuration(), household.email, household.password)
+            self._shown = time.monotonic(), token
+        return token
 
     @cached_property
     def payment_request_id(self) -> str:
@@ -98,13 +106,19 @@ class Scene:
         with Session.open(self.url) as app:
             return app.details
 
-    def signed_in(self, token: str) -> SessionDetails:
-        """Open a session and sign in; again when another example signs the household out at the same moment."""
-        wanted = json.dumps({"kind": "own", "id_token": token}).encode()
+    def signed_in(self) -> SessionDetails:
+        """Return one more session of the household that the other calls are made for."""
+        body = json.dumps({"kind": "own", "id_token": self.stayer}).encode()
+        with Session.open(self.url) as app:
+            answer = app.request("POST", "/v1/sign-ins", body=body, headers=JSON)
+            return SessionDetails.model_validate_json(answer.content)
+
+    def to_be_ended(self) -> SessionDetails:
+        """Sign in who leaves; again when another example signs the household out at the same moment."""
         for _ in range(TIMES_TO_SIGN_IN):
+            code = make_customer().one_time_code
             with Session.open(self.url) as app, suppress(PaygoProblem):
-                answer = app.request("POST", "/v1/sign-ins", body=wanted, headers=JSON)
-                return SessionDetails.model_validate_json(answer.content)
+                return app.sign_in_with_bank(self.leaver.model_copy(update={"one_time_code": code}))
         message = f"Signing in was refused {TIMES_TO_SIGN_IN} times."
         raise AssertionError(message)
 
@@ -122,10 +136,6 @@ class Scene:
     @cached_property
     def _households(self) -> Households:
         return Households(self.stage.access, self.codes)
-
-    def _id_token(self, email: str, password: str) -> str:
-        with Session.open(self.url) as app:
-            return id_token(app.configuration(), email, password)
 
     def _letter(self) -> str:
         event_id = str(uuid4())
@@ -165,11 +175,11 @@ def new_key(case: Example) -> None:
 
 def session_to_end(scene: Scene, caller: Caller, _: Example) -> SessionDetails:
     """A session that the call may end."""
-    return scene.opened() if caller.kind is Kind.ANONYMOUS else scene.signed_in(scene.leaver)
+    return scene.opened() if caller.kind is Kind.ANONYMOUS else scene.to_be_ended()
 
 
 def another_session(scene: Scene, _: Caller, case: Example) -> None:
-    case.path_parameters["session_id"] = str(scene.signed_in(scene.stayer).session_id)
+    case.path_parameters["session_id"] = str(scene.signed_in().session_id)
 
 
 def token_to_refresh(scene: Scene, _: Caller, case: Example) -> None:
@@ -185,7 +195,7 @@ def scopes_of_all(_: Scene, __: Caller, case: Example) -> None:
 
 
 def sign_in(scene: Scene, _: Caller, case: Example) -> SessionDetails:
-    body(case, {"kind": "own", "id_token": scene.leaver}, whole=True)
+    body(case, {"kind": "own", "id_token": scene.stayer}, whole=True)
     return scene.opened()
 
 
