@@ -51,7 +51,7 @@ class Scale:
     def __init__(self, *, soak: bool) -> None:
         self.events = 20 if soak else 4
         self.outage_events = 10_000 if soak else 300
-        self.drain_seconds = 600 if soak else 60
+        self.drain_seconds = 600 if soak else 120
         self.waiting_seconds = 600 if soak else 150
 
 

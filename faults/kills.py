@@ -69,8 +69,10 @@ def kill_everywhere(stack: DeployedStack, plan: Plan, consumer: Consumer) -> Pla
 
 def _note(places: int, by_chance: int, again: bool) -> str:
     twice = ", and deleting what came again" if again else ""
-    once = f"; {by_chance // 2} more were made by chance, once" if by_chance else ""
-    return f"{(places - by_chance) // 2} calls{twice}{once}"
+    # Of one call, only one of its two places may have been missed.
+    more = (by_chance + 1) // 2
+    once = f"; {more} more made by chance, once" if more else ""
+    return f"{places // 2 - more} calls{twice}{once}"
 
 
 def _places(stack: DeployedStack, plan: Plan, consumer: Consumer) -> list[Point]:

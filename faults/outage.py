@@ -41,10 +41,11 @@ def hour_without_crm(stack: DeployedStack, count: int, *, drain_seconds: float) 
     drained = time.monotonic() - began
     calls = stack.mocks.requests(PARTNER, since=since)
     fullest, allowed = most_in_a_second(call.received_at.timestamp() for call in calls), rate() + WORKERS
-    taken = Counter(call.idempotency_key for call in calls if call.status < 300)
 
-    def look(_: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:
+    def look(stack: DeployedStack, cases: Sequence[Case]) -> Mapping[str, Seen]:
         # Nobody crashed, so that here even the effect outside is there exactly once.
+        calls = stack.mocks.requests(PARTNER, since=since)
+        taken = Counter(call.idempotency_key for call in calls if call.status < 300)
         return {case.id: Seen(effects=taken[case.id]) for case in cases}
 
     problems = [
