@@ -76,12 +76,12 @@ stop: ## stop the embedded cloud, and all that is on it with it
 test: ## everything: lint, unit, policy, local cloud, integration, the whole journey, faults
 	@.ci/tests
 
-faults: ## play faults for three minutes, on the stack of the branch faults
+faults: ## play faults for some minutes, on the stack of the branch faults
 	@./setup.sh
 	@BRANCH=faults DELAY_SCALE=0.001 $(PYTHON) -m deploy up
 	@PYTHONPATH=lambdas $(PYTHON) -m faults --branch faults
 
-soak: ## play faults for ten minutes, on the stack of the branch soak
+soak: ## play faults with ten thousand events, on the stack of the branch soak
 	@./setup.sh
 	@BRANCH=soak DELAY_SCALE=$(SOAK_DELAY_SCALE) $(PYTHON) -m deploy up
 	@PYTHONPATH=lambdas $(PYTHON) -m faults --soak --branch soak
