@@ -27,11 +27,11 @@ _BEARER = re.compile(r"Bearer ([-0-9A-Za-z_.]+)")
 
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Return the policy of a token; API Gateway remembers it for a minute."""
-    follow(None, context)
+    asking = event["requestContext"]
+    follow(asking["requestId"], context)
     now = datetime.now(UTC)
     api, method, route = _asked(event["methodArn"])
     headers = {name.lower(): value for name, value in event["headers"].items()}
-    asking = event["requestContext"]
     try:
         grant = authorize(VERIFIER, CALLERS, ROUTES, _token(headers["authorization"]), now)
     except TokenRefused as refused:
