@@ -31,7 +31,7 @@ SOAK_DELAY_SCALE := 0.0167
   changes stack destroy-merged janitor
 
 help: ## show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## from nothing to a device that has been paid for, on the embedded cloud
 	@./setup.sh

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ci.conditions import Event
 from ci.travis import Job, Pipeline
@@ -211,6 +212,12 @@ def test_every_job_is_nothing_but_a_make_target() -> None:
     for job in PIPELINE.jobs:
         assert len(job.lines) == len(_MAKE.findall("\n".join(job.lines))) == 1, job.name
     assert PIPELINE.everywhere == ()
+
+
+def test_no_job_waits_longer_than_travis_does_for_a_word() -> None:
+    variables = yaml.safe_load((ROOT / ".travis.yml").read_text(encoding="utf-8"))["env"]["global"]
+
+    assert variables == ["PATIENCE=480"]
 
 
 def scripts() -> list[Path]:
