@@ -70,4 +70,5 @@ def _condition(entry: Mapping[str, Any]) -> Condition:
 
 def _lines(entry: Mapping[str, Any]) -> tuple[str, ...]:
     written = [entry[step] for step in _STEPS if step in entry]
-    return tuple(str(line) for lines in written for line in (lines if isinstance(lines, list) else [lines]))
+    lines = (str(line) for step in written for line in (step if isinstance(step, list) else [step]))
+    return tuple(line for line in lines if line != "skip")
