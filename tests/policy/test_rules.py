@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.policy import rules
-from tests.policy.plan import ACCOUNT, ADDRESSES, NETWORK, STACK, TOKEN_KEYS, Plan, Planner, PlanRefused
+from tests.policy.plan import ACCOUNT, ACL, ADDRESSES, NETWORK, PLACE, STACK, TOKEN_KEYS, Plan, Planner, PlanRefused
 
 type Rule = Callable[[Plan], rules.Complaints]
 type Doctor = Callable[[dict[str, Any]], object]
@@ -74,6 +74,7 @@ OF_EVERY_STACK: tuple[Rule, ...] = (
 )
 OF_DEVELOPMENT: tuple[Rule, ...] = (rules.secrets_vanish_with_the_stack,)
 OF_PRODUCTION: tuple[Rule, ...] = (rules.tables_are_protected, rules.nothing_is_a_mock)
+OF_STAGING: tuple[Rule, ...] = (rules.tables_are_protected,)
 OF_AN_ACCOUNT: tuple[Rule, ...] = (
     rules.roles_are_assumed_by_their_own_service,
     rules.buckets_are_private_and_encrypted,
@@ -95,9 +96,19 @@ def test_a_stack_of_production_keeps(rule: Rule, production: Plan) -> None:
     assert list(rule(production)) == []
 
 
+@pytest.mark.parametrize("rule", OF_EVERY_STACK + OF_STAGING, ids=named)
+def test_a_stack_of_staging_keeps(rule: Rule, staging: Plan) -> None:
+    assert list(rule(staging)) == []
+
+
 @pytest.mark.parametrize("rule", OF_AN_ACCOUNT, ids=named)
 def test_an_account_keeps(rule: Rule, account: Plan) -> None:
     assert list(rule(account)) == []
+
+
+@pytest.mark.parametrize("rule", OF_AN_ACCOUNT, ids=named)
+def test_an_account_with_all_that_one_may_have_keeps(rule: Rule, walled: Plan) -> None:
+    assert list(rule(walled)) == []
 
 
 def test_a_stack_of_development_has_the_mocks_that_production_has_not(development: Plan) -> None:
@@ -137,28 +148,20 @@ def test_a_stack_of_staging_that_is_told_wrong_things_is_refused_in_sentences(pl
     assert "Only a stack for development shortens its delays" in said
 
 
-def test_staging_plays_the_partners_that_it_has_no_address_of(planner: Planner) -> None:
-    plan = planner.stack(stage="staging", partner_urls={"bank": ADDRESSES["bank"]})
-
-    made_up = {version.address for version in plan.of("aws_secretsmanager_secret_version")}
+def test_staging_plays_the_partners_that_it_has_no_address_of(staging: Plan) -> None:
+    made_up = {version.address for version in staging.of("aws_secretsmanager_secret_version")}
     assert 'module.called_partner["crm"].aws_secretsmanager_secret_version.this["played"]' in made_up
     assert not [address for address in made_up if address.startswith('module.called_partner["bank"]')]
 
 
-def test_a_stack_of_an_account_with_a_partners_network_has_its_proxy_there(planner: Planner) -> None:
-    network = {"subnet_ids": ["subnet-0a1b2c3d"], "security_group_ids": ["sg-0a1b2c3d"]}
-
-    plan = planner.stack(stage="production", partner_urls=ADDRESSES, partner_network=network)
-
+def test_a_stack_of_an_account_with_a_partners_network_has_its_proxy_there(staging: Plan) -> None:
     placed = {
         function.values["function_name"]: function.values["vpc_config"][0]
-        for function in plan.of("aws_lambda_function")
+        for function in staging.of("aws_lambda_function")
         if function.values["vpc_config"]
     }
     assert set(placed) == {f"{STACK}-partners-proxy"}
-    assert placed[f"{STACK}-partners-proxy"]["subnet_ids"] == network["subnet_ids"]
-    for rule in (rules.only_the_proxy_is_in_a_network, rules.statements_name_actions_and_resources):
-        assert list(rule(plan)) == []
+    assert placed[f"{STACK}-partners-proxy"]["subnet_ids"] == PLACE["subnet_ids"]
 
 
 def limits(plan: Plan) -> dict[str, tuple[float, ...]]:
@@ -183,9 +186,6 @@ def test_each_third_party_has_limits_of_its_own(production: Plan) -> None:
 
 def test_in_development_third_parties_share_one_plan_with_the_largest_limits(development: Plan) -> None:
     assert limits(development) == {"partners": (50, 100, 1_000_000)}
-
-
-ACL = f"arn:aws:wafv2:eu-west-1:{ACCOUNT}:regional/webacl/paygo/0b9f4f1e-3c83-4f0e-a0ad-0a3a0b2b5c11"
 
 
 def test_an_account_has_neither_firewall_nor_network_unless_they_are_asked_for(account: Plan) -> None:
@@ -227,8 +227,8 @@ def test_a_network_that_cannot_be_is_refused_in_sentences(planner: Planner) -> N
     assert "The partner's gateway is an IPv4 address" in said
 
 
-def test_a_stack_stands_behind_the_firewall_of_its_account(planner: Planner, development: Plan) -> None:
-    [placed] = planner.stack(stage="development", web_acl_arn=ACL).of("aws_wafv2_web_acl_association")
+def test_a_stack_stands_behind_the_firewall_of_its_account(staging: Plan, development: Plan) -> None:
+    [placed] = staging.of("aws_wafv2_web_acl_association")
 
     assert placed.values["web_acl_arn"] == ACL
     assert not development.of("aws_wafv2_web_acl_association")
@@ -889,11 +889,9 @@ def test_a_rule_notices_an_open_bucket(kind: str, values: dict[str, Any], accoun
     assert list(rules.buckets_are_private_and_encrypted(doctored(account, kind, "", set_to(**values))))
 
 
-def test_an_account_has_a_key_for_tokens_and_a_second_while_one_replaces_the_other(
-    planner: Planner, account: Plan
-) -> None:
+def test_an_account_has_a_key_for_tokens_and_a_second_while_one_replaces_the_other(account: Plan, walled: Plan) -> None:
     assert len(account.of("aws_kms_key")) == 1
-    assert len(planner.account(token_keys=["2", "1"]).of("aws_kms_key")) == 2
+    assert len(walled.of("aws_kms_key")) == 2
 
 
 @pytest.mark.parametrize("values", [{"customer_master_key_spec": "ECC_NIST_P256"}, {"deletion_window_in_days": 30}])
