@@ -9,76 +9,76 @@ from typing import Any
 
 import pytest
 
-from tests.policy import rules
 from tests.policy.plan import ACCOUNT, ACL, ADDRESSES, NETWORK, PLACE, STACK, TOKEN_KEYS, Plan, Planner, PlanRefused
+from tests.policy.rules import api, reading, resources, roles, wiring
 
-type Rule = Callable[[Plan], rules.Complaints]
+type Rule = Callable[[Plan], reading.Complaints]
 type Doctor = Callable[[dict[str, Any]], object]
 
 OF_EVERY_STACK: tuple[Rule, ...] = (
-    rules.every_policy_is_known,
-    rules.roles_are_assumed_by_their_own_service,
-    rules.roles_hold_nothing_but_their_statements,
-    rules.statements_name_actions_and_resources,
-    rules.statements_stay_in_the_stack,
-    rules.only_identity_writes_sessions,
-    rules.services_keep_to_their_own_tables,
-    rules.the_audit_is_only_added_to,
-    rules.refusals_are_audited,
-    rules.functions_cannot_make_log_groups,
-    rules.functions_have_a_role_and_a_log_group_of_their_own,
-    rules.functions_are_called_at_their_live_alias,
-    rules.permissions_name_their_one_caller,
-    rules.callers_can_say_what_permissions_ask,
-    rules.unattended_failures_are_kept,
-    rules.mappings_may_read_their_queue,
-    rules.messages_stay_with_their_worker,
-    rules.dead_letters_are_archived,
-    rules.errors_are_reported,
-    rules.schedules_call_functions,
-    rules.alarms_reach_the_operators,
-    rules.buckets_are_private_and_encrypted,
-    rules.operators_routes_are_for_operators,
-    rules.operations_are_answered,
-    rules.iot_may_call_what_it_names,
-    rules.rules_hear_their_own_stack,
-    rules.devices_messages_can_be_followed,
-    rules.queues_have_a_dead_letter_queue_or_are_one,
-    rules.dead_letter_queues_wake_somebody,
-    rules.queues_take_messages_from_their_topic_only,
-    rules.mappings_report_failures_one_by_one,
-    rules.streams_give_up_on_a_bad_record,
-    rules.topics_are_encrypted,
-    rules.subscriptions_choose_their_events,
-    rules.subscriptions_keep_what_they_cannot_deliver,
-    rules.waiting_is_no_loop,
-    rules.identities_come_by_the_enhanced_flow,
-    rules.identities_invoke_routes_and_nothing_else,
-    rules.only_the_platform_makes_users,
-    rules.only_identity_invokes_the_proxy,
-    rules.only_the_proxy_is_in_a_network,
-    rules.devices_speak_for_themselves_only,
-    rules.iot_policies_fit,
-    rules.role_policies_fit,
-    rules.environments_fit,
-    rules.devices_start_inactive,
-    rules.operations_ask_who_calls,
-    rules.sessions_routes_are_there_for_tokens_too,
-    rules.tokens_are_known_by_their_authorizer,
-    rules.identities_invoke_what_the_contract_says,
-    rules.tokens_open_what_the_contract_says,
-    rules.tokens_are_signed_by_identity_alone,
-    rules.api_errors_are_problem_documents,
-    rules.bodies_are_checked_by_functions,
-    rules.third_parties_are_limited,
+    roles.every_policy_is_known,
+    roles.roles_are_assumed_by_their_own_service,
+    roles.roles_hold_nothing_but_their_statements,
+    roles.statements_name_actions_and_resources,
+    roles.statements_stay_in_the_stack,
+    roles.only_identity_writes_sessions,
+    roles.services_keep_to_their_own_tables,
+    roles.the_audit_is_only_added_to,
+    wiring.refusals_are_audited,
+    roles.functions_cannot_make_log_groups,
+    resources.functions_have_a_role_and_a_log_group_of_their_own,
+    wiring.functions_are_called_at_their_live_alias,
+    wiring.permissions_name_their_one_caller,
+    wiring.callers_can_say_what_permissions_ask,
+    wiring.unattended_failures_are_kept,
+    wiring.mappings_may_read_their_queue,
+    wiring.messages_stay_with_their_worker,
+    wiring.dead_letters_are_archived,
+    wiring.errors_are_reported,
+    wiring.schedules_call_functions,
+    wiring.alarms_reach_the_operators,
+    resources.buckets_are_private_and_encrypted,
+    roles.operators_routes_are_for_operators,
+    wiring.operations_are_answered,
+    wiring.iot_may_call_what_it_names,
+    wiring.rules_hear_their_own_stack,
+    wiring.devices_messages_can_be_followed,
+    wiring.queues_have_a_dead_letter_queue_or_are_one,
+    wiring.dead_letter_queues_wake_somebody,
+    wiring.queues_take_messages_from_their_topic_only,
+    wiring.mappings_report_failures_one_by_one,
+    wiring.streams_give_up_on_a_bad_record,
+    resources.topics_are_encrypted,
+    wiring.subscriptions_choose_their_events,
+    wiring.subscriptions_keep_what_they_cannot_deliver,
+    wiring.waiting_is_no_loop,
+    resources.identities_come_by_the_enhanced_flow,
+    roles.identities_invoke_routes_and_nothing_else,
+    resources.only_the_platform_makes_users,
+    roles.only_identity_invokes_the_proxy,
+    resources.only_the_proxy_is_in_a_network,
+    resources.devices_speak_for_themselves_only,
+    resources.iot_policies_fit,
+    roles.role_policies_fit,
+    resources.environments_fit,
+    resources.devices_start_inactive,
+    api.operations_ask_who_calls,
+    api.sessions_routes_are_there_for_tokens_too,
+    api.tokens_are_known_by_their_authorizer,
+    api.identities_invoke_what_the_contract_says,
+    api.tokens_open_what_the_contract_says,
+    roles.tokens_are_signed_by_identity_alone,
+    api.api_errors_are_problem_documents,
+    api.bodies_are_checked_by_functions,
+    api.third_parties_are_limited,
 )
-OF_DEVELOPMENT: tuple[Rule, ...] = (rules.secrets_vanish_with_the_stack,)
-OF_PRODUCTION: tuple[Rule, ...] = (rules.tables_are_protected, rules.nothing_is_a_mock)
-OF_STAGING: tuple[Rule, ...] = (rules.tables_are_protected,)
+OF_DEVELOPMENT: tuple[Rule, ...] = (resources.secrets_vanish_with_the_stack,)
+OF_PRODUCTION: tuple[Rule, ...] = (resources.tables_are_protected, resources.nothing_is_a_mock)
+OF_STAGING: tuple[Rule, ...] = (resources.tables_are_protected,)
 OF_AN_ACCOUNT: tuple[Rule, ...] = (
-    rules.roles_are_assumed_by_their_own_service,
-    rules.buckets_are_private_and_encrypted,
-    rules.token_keys_sign,
+    roles.roles_are_assumed_by_their_own_service,
+    resources.buckets_are_private_and_encrypted,
+    resources.token_keys_sign,
 )
 
 
@@ -112,7 +112,7 @@ def test_an_account_with_all_that_one_may_have_keeps(rule: Rule, walled: Plan) -
 
 
 def test_a_stack_of_development_has_the_mocks_that_production_has_not(development: Plan) -> None:
-    assert list(rules.nothing_is_a_mock(development))
+    assert list(resources.nothing_is_a_mock(development))
 
 
 def test_a_mock_of_production_has_no_function_either(production: Plan) -> None:
@@ -311,27 +311,27 @@ LEDGER_TABLE = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/{STACK}-ledger"
 
 # One resource of a plan that keeps a rule, doctored so that it does not.
 BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
-    (rules.every_policy_is_known, "aws_iam_role_policy", STATEMENTS, set_to(policy=None)),
+    (roles.every_policy_is_known, "aws_iam_role_policy", STATEMENTS, set_to(policy=None)),
     (
-        rules.roles_are_assumed_by_their_own_service,
+        roles.roles_are_assumed_by_their_own_service,
         "aws_iam_role",
         FUNCTION,
         in_statement("assume_role_policy", Principal={"AWS": "*"}),
     ),
     (
-        rules.roles_are_assumed_by_their_own_service,
+        roles.roles_are_assumed_by_their_own_service,
         "aws_iam_role",
         FUNCTION,
         in_statement("assume_role_policy", Principal={"Service": ["lambda.amazonaws.com", "ec2.amazonaws.com"]}),
     ),
     (
-        rules.roles_are_assumed_by_their_own_service,
+        roles.roles_are_assumed_by_their_own_service,
         "aws_iam_role",
         "module.iot.aws_iam_role.rules",
         in_statement("assume_role_policy", Condition={}),
     ),
     (
-        rules.roles_are_assumed_by_their_own_service,
+        roles.roles_are_assumed_by_their_own_service,
         "aws_iam_role",
         ANONYMOUS,
         in_document(
@@ -340,7 +340,7 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         ),
     ),
     (
-        rules.roles_are_assumed_by_their_own_service,
+        roles.roles_are_assumed_by_their_own_service,
         "aws_iam_role",
         ANONYMOUS,
         in_document(
@@ -349,129 +349,129 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         ),
     ),
     (
-        rules.roles_hold_nothing_but_their_statements,
+        roles.roles_hold_nothing_but_their_statements,
         "aws_iam_role",
         FUNCTION,
         set_to(managed_policy_arns=["arn:aws:iam::aws:policy/AdministratorAccess"]),
     ),
     (
-        rules.statements_name_actions_and_resources,
+        roles.statements_name_actions_and_resources,
         "aws_iam_role_policy",
         STATEMENTS,
         in_statement("policy", Action="dynamodb:*", Resource=LEDGER_TABLE),
     ),
     (
-        rules.statements_name_actions_and_resources,
+        roles.statements_name_actions_and_resources,
         "aws_iam_role_policy",
         STATEMENTS,
         in_statement("policy", Action="dynamodb:GetItem", Resource="*"),
     ),
     (
-        rules.statements_name_actions_and_resources,
+        roles.statements_name_actions_and_resources,
         "aws_iam_role_policy",
         STATEMENTS,
         in_statement("policy", Action="dynamodb:GetItem", Resource=LEDGER_TABLE.replace("ledger", "*")),
     ),
     (
-        rules.statements_stay_in_the_stack,
+        roles.statements_stay_in_the_stack,
         "aws_iam_role_policy",
         STATEMENTS,
         in_statement("policy", Resource=LEDGER_TABLE.replace(STACK, f"{STACK}er")),
     ),
     (
-        rules.only_identity_writes_sessions,
+        roles.only_identity_writes_sessions,
         "aws_iam_role_policy",
         STATEMENTS,
         in_statement("policy", Action="dynamodb:PutItem", Resource=LEDGER_TABLE.replace("-ledger", "-sessions")),
     ),
     (
-        rules.services_keep_to_their_own_tables,
+        roles.services_keep_to_their_own_tables,
         "aws_iam_role_policy",
         STATEMENTS,
         in_statement("policy", Action="dynamodb:GetItem", Resource=LEDGER_TABLE.replace("-ledger", "-payments")),
     ),
     (
-        rules.the_audit_is_only_added_to,
+        roles.the_audit_is_only_added_to,
         "aws_iam_role_policy",
         'module.operations.aws_iam_role_policy.this["keep-audit"]',
         in_statement("policy", Action="dynamodb:DeleteItem", Resource=LEDGER_TABLE.replace("-ledger", "-audit")),
     ),
     (
-        rules.refusals_are_audited,
+        wiring.refusals_are_audited,
         "aws_cloudwatch_log_subscription_filter",
         'refusals["ledger/accounts"]',
         set_to(log_group_name=f"/aws/lambda/{STACK}-operations-keep-refusals"),
     ),
     (
-        rules.refusals_are_audited,
+        wiring.refusals_are_audited,
         "aws_cloudwatch_log_subscription_filter",
         'errors["ledger/book-payments"]',
         set_to(log_group_name=f"/aws/lambda/{STACK}-ledger-accounts"),
     ),
     (
-        rules.functions_cannot_make_log_groups,
+        roles.functions_cannot_make_log_groups,
         "aws_iam_role_policy",
         STATEMENTS,
         in_statement("policy", Action=["logs:CreateLogGroup"]),
     ),
     (
-        rules.functions_have_a_role_and_a_log_group_of_their_own,
+        resources.functions_have_a_role_and_a_log_group_of_their_own,
         "aws_cloudwatch_log_group",
         'module.ledger.aws_cloudwatch_log_group.this["accounts"]',
         set_to(retention_in_days=0),
     ),
     (
-        rules.functions_have_a_role_and_a_log_group_of_their_own,
+        resources.functions_have_a_role_and_a_log_group_of_their_own,
         "aws_iam_role",
         FUNCTION,
         set_to(name="shared"),
     ),
-    (rules.functions_are_called_at_their_live_alias, "aws_lambda_permission", PERMISSION, set_to(qualifier=None)),
-    (rules.permissions_name_their_one_caller, "aws_lambda_permission", PERMISSION, set_to(source_arn=None)),
+    (wiring.functions_are_called_at_their_live_alias, "aws_lambda_permission", PERMISSION, set_to(qualifier=None)),
+    (wiring.permissions_name_their_one_caller, "aws_lambda_permission", PERMISSION, set_to(source_arn=None)),
     (
-        rules.permissions_name_their_one_caller,
+        wiring.permissions_name_their_one_caller,
         "aws_lambda_permission",
         PERMISSION,
         set_to(source_arn=f"arn:aws:execute-api:eu-west-1:{ACCOUNT}:abcdefghij/*"),
     ),
     (
-        rules.permissions_name_their_one_caller,
+        wiring.permissions_name_their_one_caller,
         "aws_lambda_permission",
         'this["answer-credit by iot.amazonaws.com"]',
         set_to(source_arn=f"arn:aws:iot:eu-west-1:{ACCOUNT}:rule/*"),
     ),
     (
-        rules.permissions_name_their_one_caller,
+        wiring.permissions_name_their_one_caller,
         "aws_lambda_permission",
         'this["report-errors by logs.amazonaws.com"]',
         set_to(source_arn=f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:/aws/lambda/*:*"),
     ),
     (
-        rules.callers_can_say_what_permissions_ask,
+        wiring.callers_can_say_what_permissions_ask,
         "aws_lambda_permission",
         'this["count-dead-letters by events.amazonaws.com"]',
         set_to(source_account=ACCOUNT),
     ),
     (
-        rules.unattended_failures_are_kept,
+        wiring.unattended_failures_are_kept,
         "aws_lambda_function_event_invoke_config",
         'this["answer-credit"]',
         set_to(qualifier="$LATEST"),
     ),
     (
-        rules.unattended_failures_are_kept,
+        wiring.unattended_failures_are_kept,
         "aws_iam_role_policy",
         'module.operations.aws_iam_role_policy.this["report-errors"]',
         set_to(policy=json.dumps({"Statement": []})),
     ),
     (
-        rules.mappings_may_read_their_queue,
+        wiring.mappings_may_read_their_queue,
         "aws_iam_role_policy",
         'module.ledger.aws_iam_role_policy.this["book-payments"]',
         set_to(policy=json.dumps({"Statement": []})),
     ),
     (
-        rules.mappings_may_read_their_queue,
+        wiring.mappings_may_read_their_queue,
         "aws_iam_role_policy",
         STATEMENTS,
         in_statement(
@@ -481,170 +481,170 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         ),
     ),
     (
-        rules.messages_stay_with_their_worker,
+        wiring.messages_stay_with_their_worker,
         "aws_sqs_queue",
         'consumer["book-payments"].aws_sqs_queue.this',
         set_to(visibility_timeout_seconds=30),
     ),
     (
-        rules.dead_letters_are_archived,
+        wiring.dead_letters_are_archived,
         "aws_sqs_queue",
         "module.iot.module.dead.aws_sqs_queue.this",
         set_to(name="unwatched"),
     ),
     (
-        rules.dead_letters_are_archived,
+        wiring.dead_letters_are_archived,
         "aws_sqs_queue",
         "module.iot.module.dead.aws_sqs_queue.this",
         set_to(visibility_timeout_seconds=30),
     ),
     (
-        rules.errors_are_reported,
+        wiring.errors_are_reported,
         "aws_cloudwatch_log_subscription_filter",
         'errors["ledger/accounts"]',
         set_to(log_group_name=f"/aws/lambda/{STACK}-operations-report-errors"),
     ),
-    (rules.third_parties_are_limited, "aws_api_gateway_usage_plan", "", set_to(quota_settings=[])),
-    (rules.schedules_call_functions, "aws_cloudwatch_event_target", "", set_to(rule="another")),
-    (rules.alarms_reach_the_operators, "aws_cloudwatch_metric_alarm", "", set_to(alarm_actions=[])),
+    (api.third_parties_are_limited, "aws_api_gateway_usage_plan", "", set_to(quota_settings=[])),
+    (wiring.schedules_call_functions, "aws_cloudwatch_event_target", "", set_to(rule="another")),
+    (wiring.alarms_reach_the_operators, "aws_cloudwatch_metric_alarm", "", set_to(alarm_actions=[])),
     (
-        rules.alarms_reach_the_operators,
+        wiring.alarms_reach_the_operators,
         "aws_sns_topic",
         "aws_sns_topic.alarms",
         set_to(kms_master_key_id="alias/aws/sns"),
     ),
     (
-        rules.alarms_reach_the_operators,
+        wiring.alarms_reach_the_operators,
         "aws_sns_topic",
         "aws_sns_topic.alarms",
         in_statement("policy", Principal={"AWS": "*"}),
     ),
     (
-        rules.buckets_are_private_and_encrypted,
+        resources.buckets_are_private_and_encrypted,
         "aws_s3_bucket_public_access_block",
         "module.payloads_bucket.aws_s3_bucket_public_access_block.this",
         set_to(block_public_policy=False),
     ),
     (
-        rules.operators_routes_are_for_operators,
+        roles.operators_routes_are_for_operators,
         "aws_iam_role_policy",
         HOUSEHOLD,
         in_statement("policy", Resource=f"{API}/GET/operations/dead-letters"),
     ),
     (
-        rules.statements_name_actions_and_resources,
+        roles.statements_name_actions_and_resources,
         "aws_iam_role_policy",
         STATEMENTS,
         in_statement("policy", Action="cloudwatch:PutMetricData", Resource="*"),
     ),
-    (rules.operations_are_answered, "aws_lambda_permission", PERMISSION, set_to(function_name="another")),
+    (wiring.operations_are_answered, "aws_lambda_permission", PERMISSION, set_to(function_name="another")),
     (
-        rules.iot_may_call_what_it_names,
+        wiring.iot_may_call_what_it_names,
         "aws_lambda_permission",
         'this["answer-credit by iot.amazonaws.com"]',
         set_to(source_arn=f"arn:aws:iot:eu-west-1:{ACCOUNT}:rule/another"),
     ),
     (
-        rules.iot_may_call_what_it_names,
+        wiring.iot_may_call_what_it_names,
         "aws_lambda_permission",
         'this["verify-provisioning by iot.amazonaws.com"]',
         set_to(source_account=None),
     ),
     (
-        rules.rules_hear_their_own_stack,
+        wiring.rules_hear_their_own_stack,
         "aws_iot_topic_rule",
         "",
         set_to(sql="SELECT * FROM 'paygo/+/+/credit/get'"),
     ),
-    (rules.rules_hear_their_own_stack, "aws_iot_topic_rule", "", set_to(error_action=[])),
+    (wiring.rules_hear_their_own_stack, "aws_iot_topic_rule", "", set_to(error_action=[])),
     (
-        rules.devices_messages_can_be_followed,
+        wiring.devices_messages_can_be_followed,
         "aws_iot_topic_rule",
         "",
         set_to(sql="SELECT device_id FROM 'paygo/paygo-policy/+/credit/get'"),
     ),
     (
-        rules.queues_have_a_dead_letter_queue_or_are_one,
+        wiring.queues_have_a_dead_letter_queue_or_are_one,
         "aws_sqs_queue",
         'consumer["book-payments"].aws_sqs_queue.this',
         set_to(redrive_policy=None),
     ),
     (
-        rules.dead_letter_queues_wake_somebody,
+        wiring.dead_letter_queues_wake_somebody,
         "aws_cloudwatch_metric_alarm",
         'consumer["book-payments"].module.dead.aws_cloudwatch_metric_alarm.this',
         lambda alarm: alarm["metric_query"][0].update(expression="SUM([waiting])", return_data=True),
     ),
     (
-        rules.dead_letter_queues_wake_somebody,
+        wiring.dead_letter_queues_wake_somebody,
         "aws_sqs_queue",
         'consumer["book-payments"].module.dead.aws_sqs_queue.this',
         set_to(message_retention_seconds=60),
     ),
     (
-        rules.queues_take_messages_from_their_topic_only,
+        wiring.queues_take_messages_from_their_topic_only,
         "aws_sqs_queue",
         'consumer["book-payments"].aws_sqs_queue.this',
         in_statement("policy", Condition={}),
     ),
     (
-        rules.queues_take_messages_from_their_topic_only,
+        wiring.queues_take_messages_from_their_topic_only,
         "aws_sqs_queue",
         'consumer["book-payments"].aws_sqs_queue.this',
         set_to(sqs_managed_sse_enabled=False),
     ),
     (
-        rules.mappings_report_failures_one_by_one,
+        wiring.mappings_report_failures_one_by_one,
         "aws_lambda_event_source_mapping",
         "",
         set_to(function_response_types=None),
     ),
     (
-        rules.streams_give_up_on_a_bad_record,
+        wiring.streams_give_up_on_a_bad_record,
         "aws_lambda_event_source_mapping",
         'module.ledger.module.outbox["publish-outbox"].aws_lambda_event_source_mapping.this',
         set_to(maximum_record_age_in_seconds=-1),
     ),
     (
-        rules.topics_are_encrypted,
+        resources.topics_are_encrypted,
         "aws_sns_topic",
         "module.ledger_topic.aws_sns_topic.this",
         set_to(kms_master_key_id=None),
     ),
     (
-        rules.subscriptions_choose_their_events,
+        wiring.subscriptions_choose_their_events,
         "aws_sns_topic_subscription",
         'consumer["book-payments"].aws_sns_topic_subscription.this["topic"]',
         set_to(filter_policy=None),
     ),
     (
-        rules.subscriptions_keep_what_they_cannot_deliver,
+        wiring.subscriptions_keep_what_they_cannot_deliver,
         "aws_sns_topic_subscription",
         'consumer["book-payments"].aws_sns_topic_subscription.this["topic"]',
         set_to(redrive_policy=None),
     ),
     (
-        rules.subscriptions_keep_what_they_cannot_deliver,
+        wiring.subscriptions_keep_what_they_cannot_deliver,
         "aws_sqs_queue",
         'consumer["book-payments"].module.dead.aws_sqs_queue.this',
         set_to(policy=None),
     ),
-    (rules.waiting_is_no_loop, "aws_lambda_function_recursion_config", "", set_to(recursive_loop="Terminate")),
-    (rules.identities_come_by_the_enhanced_flow, "aws_cognito_identity_pool", "", set_to(allow_classic_flow=True)),
+    (wiring.waiting_is_no_loop, "aws_lambda_function_recursion_config", "", set_to(recursive_loop="Terminate")),
+    (resources.identities_come_by_the_enhanced_flow, "aws_cognito_identity_pool", "", set_to(allow_classic_flow=True)),
     (
-        rules.identities_invoke_routes_and_nothing_else,
+        roles.identities_invoke_routes_and_nothing_else,
         "aws_iam_role_policy",
         HOUSEHOLD,
         in_statement("policy", Action=["execute-api:Invoke", "execute-api:ManageConnections"]),
     ),
     (
-        rules.identities_invoke_routes_and_nothing_else,
+        roles.identities_invoke_routes_and_nothing_else,
         "aws_iam_role_policy",
         HOUSEHOLD,
         in_statement("policy", Resource=f"{API}/POST/partners/supplier/manifests"),
     ),
     (
-        rules.only_identity_invokes_the_proxy,
+        roles.only_identity_invokes_the_proxy,
         "aws_iam_role_policy",
         'module.devices.aws_iam_role_policy.this["devices"]',
         in_statement(
@@ -654,7 +654,7 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         ),
     ),
     (
-        rules.only_identity_invokes_the_proxy,
+        roles.only_identity_invokes_the_proxy,
         "aws_iam_role_policy",
         'module.identity.aws_iam_role_policy.this["request-check"]',
         in_statement(
@@ -664,79 +664,79 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         ),
     ),
     (
-        rules.only_the_proxy_is_in_a_network,
+        resources.only_the_proxy_is_in_a_network,
         "aws_lambda_function",
         'module.identity.aws_lambda_function.this["request-check"]',
         set_to(vpc_config=[{"subnet_ids": ["subnet-1"]}]),
     ),
     (
-        rules.only_the_platform_makes_users,
+        resources.only_the_platform_makes_users,
         "aws_cognito_user_pool",
         "",
         set_to(admin_create_user_config=[{"allow_admin_create_user_only": False}]),
     ),
     (
-        rules.only_the_platform_makes_users,
+        resources.only_the_platform_makes_users,
         "aws_cognito_user_pool_client",
         "",
         set_to(explicit_auth_flows=["ALLOW_USER_PASSWORD_AUTH"]),
     ),
     (
-        rules.only_the_platform_makes_users,
+        resources.only_the_platform_makes_users,
         "aws_cognito_user_pool_client",
         "",
         set_to(explicit_auth_flows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]),
     ),
     (
-        rules.only_the_platform_makes_users,
+        resources.only_the_platform_makes_users,
         "aws_cognito_user_pool",
         "",
         set_to(account_recovery_setting=[{"recovery_mechanism": [{"name": "verified_email", "priority": 1}]}]),
     ),
     (
-        rules.only_the_platform_makes_users,
+        resources.only_the_platform_makes_users,
         "aws_cognito_user_pool_client",
         "",
         set_to(write_attributes=None),
     ),
     (
-        rules.iot_policies_fit,
+        resources.iot_policies_fit,
         "aws_iot_policy",
         "module.iot.aws_iot_policy.device",
         set_to(policy=json.dumps({"Resource": ["arn:aws:iot:us-east-1:1:topic/a"] * 60})),
     ),
     (
-        rules.role_policies_fit,
+        roles.role_policies_fit,
         "aws_iam_role_policy",
         STATEMENTS,
         in_statement("policy", Resource=[f"{LEDGER_TABLE}/index/{number}" for number in range(120)]),
     ),
     (
-        rules.environments_fit,
+        resources.environments_fit,
         "aws_lambda_function",
         'module.ledger.aws_lambda_function.this["accounts"]',
         set_to(environment=[{"variables": {"TABLE": "x" * 4_096}}]),
     ),
     (
-        rules.devices_speak_for_themselves_only,
+        resources.devices_speak_for_themselves_only,
         "aws_iot_policy",
         "module.iot.aws_iot_policy.device",
         in_statement("policy", Resource=f"arn:aws:iot:eu-west-1:{ACCOUNT}:topic/paygo/{STACK}/*"),
     ),
     (
-        rules.devices_speak_for_themselves_only,
+        resources.devices_speak_for_themselves_only,
         "aws_iot_policy",
         "module.iot.aws_iot_policy.claim",
         in_statement("policy", Resource=f"arn:aws:iot:eu-west-1:{ACCOUNT}:topic/paygo/{STACK}/x/credit/get"),
     ),
     (
-        rules.devices_speak_for_themselves_only,
+        resources.devices_speak_for_themselves_only,
         "aws_iot_policy",
         "module.iot.aws_iot_policy.claim",
         in_statement("policy", Resource=f"arn:aws:iot:eu-west-1:{ACCOUNT}:client/{STACK}-*"),
     ),
     (
-        rules.devices_start_inactive,
+        resources.devices_start_inactive,
         "aws_iot_provisioning_template",
         "",
         in_document(
@@ -745,50 +745,50 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         ),
     ),
     (
-        rules.operations_ask_who_calls,
+        api.operations_ask_who_calls,
         "aws_api_gateway_rest_api",
         "",
         in_operation("/v1/devices", "get", lambda operation: operation.update(security=[])),
     ),
     (
-        rules.operations_ask_who_calls,
+        api.operations_ask_who_calls,
         "aws_api_gateway_rest_api",
         "",
         in_operation("/partners/supplier/manifests", "post", lambda operation: operation.update(security=[])),
     ),
     (
-        rules.sessions_routes_are_there_for_tokens_too,
+        api.sessions_routes_are_there_for_tokens_too,
         "aws_api_gateway_rest_api",
         "",
         in_document("body", lambda document: document["paths"].pop("/bearer/v1/statement")),
     ),
     (
-        rules.sessions_routes_are_there_for_tokens_too,
+        api.sessions_routes_are_there_for_tokens_too,
         "aws_api_gateway_rest_api",
         "",
         in_operation("/v1/devices", "get", lambda operation: operation.update(security=[{"bearer": []}])),
     ),
-    (rules.tokens_are_known_by_their_authorizer, "aws_api_gateway_rest_api", "", in_authorizer(type="request")),
+    (api.tokens_are_known_by_their_authorizer, "aws_api_gateway_rest_api", "", in_authorizer(type="request")),
     (
-        rules.tokens_are_known_by_their_authorizer,
+        api.tokens_are_known_by_their_authorizer,
         "aws_api_gateway_rest_api",
         "",
         in_authorizer(authorizerResultTtlInSeconds=300),
     ),
     (
-        rules.tokens_are_known_by_their_authorizer,
+        api.tokens_are_known_by_their_authorizer,
         "aws_api_gateway_rest_api",
         "",
         in_authorizer(identityValidationExpression=".*"),
     ),
     (
-        rules.tokens_are_known_by_their_authorizer,
+        api.tokens_are_known_by_their_authorizer,
         "aws_lambda_permission",
         "aws_lambda_permission.authorizer",
         set_to(source_arn=f"{API}/GET/v1/devices"),
     ),
     (
-        rules.tokens_are_known_by_their_authorizer,
+        api.tokens_are_known_by_their_authorizer,
         "aws_api_gateway_rest_api",
         "",
         in_document(
@@ -799,49 +799,49 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         ),
     ),
     (
-        rules.identities_invoke_what_the_contract_says,
+        api.identities_invoke_what_the_contract_says,
         "aws_iam_role_policy",
         'module.identity_pool.aws_iam_role_policy.this["unauthenticated"]',
         in_document("policy", lambda document: document["Statement"][0]["Resource"].append(f"{API}/GET/v1/*")),
     ),
     (
-        rules.identities_invoke_what_the_contract_says,
+        api.identities_invoke_what_the_contract_says,
         "aws_iam_role_policy",
         HOUSEHOLD,
         in_document("policy", lambda document: document["Statement"][0]["Resource"].remove(f"{API}/GET/v1/statement")),
     ),
     (
-        rules.tokens_open_what_the_contract_says,
+        api.tokens_open_what_the_contract_says,
         "aws_lambda_function",
         'module.identity.aws_lambda_function.this["authorizer"]',
         in_variable("SCOPE_ROUTES", lambda routes: routes["household"]["accounts:read"].pop()),
     ),
     (
-        rules.tokens_open_what_the_contract_says,
+        api.tokens_open_what_the_contract_says,
         "aws_lambda_function",
         'module.identity.aws_lambda_function.this["sessions"]',
         in_variable("SCOPES", lambda scopes: scopes["anonymous"].append("accounts:read")),
     ),
     (
-        rules.tokens_open_what_the_contract_says,
+        api.tokens_open_what_the_contract_says,
         "aws_lambda_function",
         'module.identity.aws_lambda_function.this["authorizer"]',
         lambda function: function["environment"][0]["variables"].pop("SCOPE_ROUTES"),
     ),
     (
-        rules.tokens_are_signed_by_identity_alone,
+        roles.tokens_are_signed_by_identity_alone,
         "aws_iam_role_policy",
         STATEMENTS,
         in_statement("policy", Action="kms:Sign", Resource=TOKEN_KEYS[0]),
     ),
     (
-        rules.tokens_are_signed_by_identity_alone,
+        roles.tokens_are_signed_by_identity_alone,
         "aws_iam_role_policy",
         'module.identity.aws_iam_role_policy.this["sessions"]',
         in_statement("policy", Action="kms:Sign", Resource=TOKEN_KEYS[1]),
     ),
     (
-        rules.api_errors_are_problem_documents,
+        api.api_errors_are_problem_documents,
         "aws_api_gateway_rest_api",
         "",
         in_document(
@@ -850,12 +850,12 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         ),
     ),
     (
-        rules.bodies_are_checked_by_functions,
+        api.bodies_are_checked_by_functions,
         "aws_api_gateway_rest_api",
         "",
         in_operation("/v1/devices", "post", lambda operation: operation.update(requestBody={})),
     ),
-    (rules.secrets_vanish_with_the_stack, "aws_secretsmanager_secret", "", set_to(recovery_window_in_days=30)),
+    (resources.secrets_vanish_with_the_stack, "aws_secretsmanager_secret", "", set_to(recovery_window_in_days=30)),
 )
 
 
@@ -874,7 +874,7 @@ def test_a_rule_notices(rule: Rule, kind: str, ending: str, doctor: Doctor, deve
 def test_a_rule_notices_an_unprotected_table(production: Plan) -> None:
     unprotected = doctored(production, "aws_dynamodb_table", "", set_to(deletion_protection_enabled=False))
 
-    assert list(rules.tables_are_protected(unprotected))
+    assert list(resources.tables_are_protected(unprotected))
 
 
 @pytest.mark.parametrize(
@@ -886,7 +886,7 @@ def test_a_rule_notices_an_unprotected_table(production: Plan) -> None:
     ],
 )
 def test_a_rule_notices_an_open_bucket(kind: str, values: dict[str, Any], account: Plan) -> None:
-    assert list(rules.buckets_are_private_and_encrypted(doctored(account, kind, "", set_to(**values))))
+    assert list(resources.buckets_are_private_and_encrypted(doctored(account, kind, "", set_to(**values))))
 
 
 def test_an_account_has_a_key_for_tokens_and_a_second_while_one_replaces_the_other(account: Plan, walled: Plan) -> None:
@@ -896,7 +896,7 @@ def test_an_account_has_a_key_for_tokens_and_a_second_while_one_replaces_the_oth
 
 @pytest.mark.parametrize("values", [{"customer_master_key_spec": "ECC_NIST_P256"}, {"deletion_window_in_days": 30}])
 def test_a_rule_notices_a_key_that_no_verifier_expects(values: dict[str, Any], account: Plan) -> None:
-    assert list(rules.token_keys_sign(doctored(account, "aws_kms_key", "", set_to(**values))))
+    assert list(resources.token_keys_sign(doctored(account, "aws_kms_key", "", set_to(**values))))
 
 
 def test_every_rule_is_shown_to_notice() -> None:
