@@ -2,19 +2,21 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.policy.plan import STACK, Plan
 from tests.policy.rules.reading import Complaints, at_most, listed, statements
 
+type Values = Mapping[str, Any]
+
 
 def functions_have_a_role_and_a_log_group_of_their_own(plan: Plan) -> Complaints:
-    roles = {role.values["name"] for role in plan.of("aws_iam_role")}
+    roles = {role.values["arn"]: role.values["name"] for role in plan.of("aws_iam_role")}
     kept = {group.values["name"] for group in plan.of("aws_cloudwatch_log_group") if group.values["retention_in_days"]}
     for function in plan.of("aws_lambda_function"):
         name = function.values["function_name"]
-        if name not in roles:
+        if roles.get(function.values["role"]) != name:
             yield f"{function.address}: no role of its own"
         if f"/aws/lambda/{name}" not in kept:
             yield f"{function.address}: no log group that forgets"
@@ -73,17 +75,53 @@ def topics_are_encrypted(plan: Plan) -> Complaints:
             yield topic.address
 
 
-def tables_are_protected(plan: Plan) -> Complaints:
-    for table in plan.of("aws_dynamodb_table"):
-        if not (table.values["deletion_protection_enabled"] and table.values["point_in_time_recovery"][0]["enabled"]):
-            yield f"{table.address}: one mistake from gone"
+def logs_are_kept_for_a_time(plan: Plan) -> Complaints:
+    """Also what API Gateway writes, which would else make a log group of its own that never forgets."""
+    groups = {group.values["name"]: group for group in plan.of("aws_cloudwatch_log_group")}
+    for group in groups.values():
+        if not group.values["retention_in_days"]:
+            yield f"{group.address}: never forgets"
+    for stage in plan.of("aws_api_gateway_stage"):
+        values = stage.values
+        written = [log["destination_arn"].partition(":log-group:")[2] for log in values["access_log_settings"]]
+        execution = f"API-Gateway-Execution-Logs_{values['rest_api_id']}/{values['stage_name']}"
+        for name in [*(written or ["no access log"]), execution]:
+            if name not in groups:
+                yield f"{stage.address}: {name} is no log group that forgets"
 
 
-def secrets_vanish_with_the_stack(plan: Plan) -> Complaints:
+def buckets_are_spoken_to_over_tls(plan: Plan) -> Complaints:
+    """Where a bucket has a policy, it says so; where it has none, IAM's statements alone let in, and SDKs use TLS."""
+    for policy in plan.of("aws_s3_bucket_policy"):
+        if not any(
+            statement["Effect"] == "Deny"
+            and statement["Principal"] in ("*", {"AWS": "*"})
+            and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+            for statement in statements(policy.document("policy"))
+        ):
+            yield f"{policy.address}: answers in the clear"
+
+
+# What keeps things, where somebody's data is, and what lets them go, where a stack is made and removed all day: by the
+# kind of resource, how to tell.
+KEPT: tuple[tuple[str, str, Callable[[Values], object]], ...] = (
+    ("aws_cognito_user_pool", "deletion_protection", lambda values: values["deletion_protection"] == "ACTIVE"),
+    ("aws_dynamodb_table", "deletion_protection", lambda values: values["deletion_protection_enabled"]),
+    ("aws_dynamodb_table", "recovery", lambda values: values["point_in_time_recovery"][0]["enabled"]),
+    ("aws_s3_bucket", "force_destroy", lambda values: not values["force_destroy"]),
+    ("aws_secretsmanager_secret", "recovery window", lambda values: values["recovery_window_in_days"] > 0),
+)
+
+
+def what_holds_data_is_kept(plan: Plan) -> Complaints:
+    for kind, word, is_kept in KEPT:
+        yield from (f"{one.address}: {word}: one mistake from gone" for one in plan.of(kind) if not is_kept(one.values))
+
+
+def what_holds_data_goes_with_the_stack(plan: Plan) -> Complaints:
     """A name in its recovery window cannot be used again, so the stack could not be rebuilt."""
-    for secret in plan.of("aws_secretsmanager_secret"):
-        if secret.values["recovery_window_in_days"] != 0:
-            yield secret.address
+    for kind, word, is_kept in KEPT:
+        yield from (f"{one.address}: {word}: outlives the stack" for one in plan.of(kind) if is_kept(one.values))
 
 
 def token_keys_sign(plan: Plan) -> Complaints:

@@ -1,37 +1,40 @@
 """What roles may do, and who may take them."""
 
 import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
-from tests.policy.plan import ACCOUNT, IDENTITY_POOL_ID, STACK, TOKEN_KEYS, Plan, Resource
-from tests.policy.rules.reading import Complaints, at_most, listed, statements
+from tests.policy.plan import ACCOUNT, REGION, STACK, TOKEN_KEYS, Plan
+from tests.policy.rules.reading import Complaints, allowed, at_most, iot_actions, listed, statements
 
 COGNITO = "cognito-identity.amazonaws.com"
 
-# Where AWS leaves no choice but a wildcard: the actions that know no resources, and resources that AWS names.
-WITHOUT_RESOURCES = {
-    "cognito-identity:DeleteIdentities",
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:CreateNetworkInterface",
-    "ec2:DeleteNetworkInterface",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
-    "ec2:UnassignPrivateIpAddresses",
-    "iot:RegisterThing",
+# Services that work for whoever asks: they say for which account they do. Lambda and API Gateway take a role of their
+# own account only, for nobody can pass one across accounts.
+# https://docs.aws.amazon.com/iot/latest/developerguide/cross-service-confused-deputy-prevention.html
+CONFUSABLE = {"iot.amazonaws.com": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}
+
+# AWS's own policies that a role holds.
+MANAGED = {
+    # API Gateway refuses a role without the actions of this one, and no narrower one replaces it.
+    (
+        f"paygo-api-gateway-{REGION}",
+        "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs",
+    ),
 }
 
-NAMED_BY_CONDITION = {"cloudwatch:PutMetricData": {"StringEquals": {"cloudwatch:namespace": ["Paygo"]}}}
-
-NAMED_BY_AWS = (
-    r"arn:aws:iot:[^:]+:\d+:cert/\*",  # by the certificate's fingerprint
-    r"arn:aws:dynamodb:[^:]+:\d+:table/{stack}-[a-z]+/stream/\*",  # by the moment the stream was made
-    r"arn:aws:logs:[^:]+:\d+:log-group:/aws/lambda/{stack}-[a-z-]+:\*",  # by the environment that writes
-    r"arn:aws:secretsmanager:[^:]+:\d+:secret:{stack}/[a-z/-]+-\?{{6}}",  # by six characters of its own
-    r"arn:aws:iot:[^:]+:\d+:thing/{stack}-\*",  # devices come at run time, each under the stack's name
-    r"arn:aws:iot:[^:]+:\d+:topic/paygo/{stack}/{stack}-\*/[a-z/]+",
-    r"arn:aws:execute-api:[^:]+:\d+:[a-z0-9]+/v/[A-Z]+/v1(/[a-z-]+|/\*)+",  # one `*` for each parameter in the path
-    rf"arn:aws:s3:::{{stack}}-[a-z]+-{ACCOUNT}-[a-z0-9-]+/\*",  # objects come at run time
-)
+# How long a name may be.
+NAMES = {
+    "aws_cloudwatch_event_rule": ("name", 64),
+    "aws_iam_role": ("name", 64),
+    "aws_iot_provisioning_template": ("name", 36),
+    "aws_iot_topic_rule": ("name", 128),
+    "aws_lambda_function": ("function_name", 64),
+    "aws_s3_bucket": ("bucket", 63),
+    "aws_sns_topic": ("name", 256),
+    "aws_sqs_queue": ("name", 80),
+}
 
 
 def every_policy_is_known(plan: Plan) -> Complaints:
@@ -49,68 +52,132 @@ def every_policy_is_known(plan: Plan) -> Complaints:
                 yield f"{resource.address}: {attribute} is known after the apply only"
 
 
-def roles_are_assumed_by_their_own_service(plan: Plan) -> Complaints:
+def roles_are_assumed_by_what_uses_them(plan: Plan) -> Complaints:
+    """And by nothing else, whether the emulator asks or not."""
+    expected = dict(_users(plan))
     for role in plan.of("aws_iam_role"):
-        for statement in statements(role.document("assume_role_policy")):
-            complaint = _wrong_trust(role, statement)
-            if complaint:
-                yield f"{role.address}: {complaint}"
+        found = [_trust(statement) for statement in statements(role.document("assume_role_policy"))]
+        if role.values["name"] in expected:
+            if found != [expected[role.values["name"]]]:
+                yield f"{role.address}: may be assumed by {found}"
+        elif not found or not all(_is_one_pipeline(*trust) for trust in found):
+            yield f"{role.address}: is used by nobody, and may be assumed by {found}"
 
 
-def _wrong_trust(role: Resource, statement: dict[str, Any]) -> str | None:
-    principal, condition = statement["Principal"], statement.get("Condition", {})
-    kind = re.search(r'module\.identity_pool\.aws_iam_role\.this\["(\w+)"\]', role.address)
-    if kind:
-        expected = {
-            "StringEquals": {f"{COGNITO}:aud": IDENTITY_POOL_ID},
-            "ForAnyValue:StringLike": {f"{COGNITO}:amr": kind[1]},
-        }
-        if principal != {"Federated": COGNITO} or statement["Action"] != "sts:AssumeRoleWithWebIdentity":
-            return "is for Cognito's identities alone"
-        return None if condition == expected else "is for one pool's identities of one kind"
-    if statement["Action"] != "sts:AssumeRole" or set(principal) != {"Service"}:
-        return "is for a service"
-    if ".module.iot." in f".{role.address}":
-        source = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-        return (
-            None if (principal["Service"], condition) == ("iot.amazonaws.com", source) else "is for IoT of this account"
-        )
-    own = "apigateway.amazonaws.com" if role.address == "aws_iam_role.api_gateway" else "lambda.amazonaws.com"
-    return None if principal["Service"] == own else f"is for {own} alone"
+type Trust = tuple[Any, str, Any]
+
+
+def _trust(statement: dict[str, Any]) -> Trust:
+    return statement.get("Principal"), statement["Action"], statement.get("Condition", {})
+
+
+def _users(plan: Plan) -> Iterator[tuple[str, Trust]]:
+    """Name each role that something uses, with the trust that it takes."""
+    users = {
+        **dict.fromkeys((one.values["role"] for one in plan.of("aws_lambda_function")), "lambda.amazonaws.com"),
+        **dict.fromkeys(roles_of_iot(plan), "iot.amazonaws.com"),
+        **dict.fromkeys(
+            (one.values["cloudwatch_role_arn"] for one in plan.of("aws_api_gateway_account")),
+            "apigateway.amazonaws.com",
+        ),
+    }
+    for role, service in users.items():
+        yield role.rpartition("/")[2], ({"Service": service}, "sts:AssumeRole", CONFUSABLE.get(service, {}))
+    for attachment in plan.of("aws_cognito_identity_pool_roles_attachment"):
+        for kind, role in attachment.values["roles"].items():
+            condition = {
+                "StringEquals": {f"{COGNITO}:aud": attachment.values["identity_pool_id"]},
+                "ForAnyValue:StringLike": {f"{COGNITO}:amr": kind},
+            }
+            trust = {"Federated": COGNITO}, "sts:AssumeRoleWithWebIdentity", condition
+            yield role.rpartition("/")[2], trust
+
+
+def roles_of_iot(plan: Plan) -> Iterator[str]:
+    """Give the ARNs of the roles that AWS IoT works under."""
+    for rule in plan.of("aws_iot_topic_rule"):
+        yield from (action["role_arn"] for _, action in iot_actions(rule) if "role_arn" in action)
+    for template in plan.of("aws_iot_provisioning_template"):
+        yield template.values["provisioning_role_arn"]
+
+
+def _is_one_pipeline(principal: Any, action: str, condition: Any) -> bool:
+    """Tell whether it is for the jobs of one CI that are named: its tokens say for whom and about what they are."""
+    named = principal.get("Federated", "") if isinstance(principal, dict) else ""
+    provider = re.fullmatch(rf"arn:aws:iam::{ACCOUNT}:oidc-provider/(.+)", named)
+    if provider is None or action != "sts:AssumeRoleWithWebIdentity":
+        return False
+    issuer = provider[1]
+    audience = condition.get("StringEquals", {}).get(f"{issuer}:aud")
+    subjects = [
+        subject
+        for operator in ("StringEquals", "StringLike")
+        for subject in listed(condition.get(operator, {}).get(f"{issuer}:sub"))
+    ]
+    return bool(audience and subjects) and not any(set(subject) <= set("*?:/") for subject in subjects)
 
 
 def roles_hold_nothing_but_their_statements(plan: Plan) -> Complaints:
-    """AWS's own policies and shared ones allow what no entry lists."""
-    for kind in ("aws_iam_role_policy_attachment", "aws_iam_policy_attachment", "aws_iam_policy"):
-        for resource in plan.of(kind):
-            yield f"{resource.address}: list the statements instead"
+    """AWS's own policies and shared ones allow what no entry lists, but for those that have a reason."""
+    written = {policy.values["arn"] for policy in plan.of("aws_iam_policy")}
+    for attachment in plan.of("aws_iam_role_policy_attachment"):
+        arn = attachment.values["policy_arn"]
+        if arn not in written and (attachment.values["role"], arn) not in MANAGED:
+            yield f"{attachment.address}: list the statements instead of {arn}"
+    for attachment in plan.of("aws_iam_policy_attachment"):
+        yield f"{attachment.address}: takes the policy away from all others"
     for role in plan.of("aws_iam_role"):
         if role.values.get("managed_policy_arns") or role.values.get("inline_policy"):
             yield f"{role.address}: list the statements in a role policy"
 
 
 def statements_name_actions_and_resources(plan: Plan) -> Complaints:
-    allowed = [re.compile(pattern.format(stack=re.escape(STACK))) for pattern in NAMED_BY_AWS]
-    for policy in plan.of("aws_iam_role_policy"):
-        for statement in statements(policy.document("policy")):
-            actions, resources = listed(statement.get("Action")), listed(statement.get("Resource"))
-            if statement["Effect"] != "Allow" or "NotAction" in statement or "NotResource" in statement:
-                yield f"{policy.address}: say what is allowed, not what is not"
-            if not actions or not resources:
-                yield f"{policy.address}: a statement names its actions and its resources"
-            for action in actions:
-                if "*" in action or "?" in action:
-                    yield f"{policy.address}: {action} is a wildcard"
-            for resource in resources:
-                if resource == "*" and _knows_no_resources(actions, statement.get("Condition")):
-                    continue
-                if ("*" in resource or "?" in resource) and not any(one.fullmatch(resource) for one in allowed):
-                    yield f"{policy.address}: {resource} is a wildcard"
+    for resource, statement in allowed(plan):
+        if statement.keys() & {"NotAction", "NotResource", "NotPrincipal"}:
+            yield f"{resource.address}: say what is allowed, not what is not"
+        elif not listed(statement.get("Action")) or not listed(statement.get("Resource")):
+            yield f"{resource.address}: a statement names its actions and its resources"
 
 
-def _knows_no_resources(actions: list[str], condition: dict[str, Any] | None) -> bool:
-    named = (action in WITHOUT_RESOURCES or NAMED_BY_CONDITION.get(action, {}) == condition for action in actions)
-    return all(named)
+def nobody_is_let_in_unnamed(plan: Plan) -> Complaints:
+    """Who is let in by a resource's own policy is one service for one source, or one account."""
+    for resource, statement in allowed(plan):
+        principal = statement.get("Principal")
+        if principal is None:
+            continue
+        named = dict(principal) if isinstance(principal, dict) else {}
+        sources = {key for operands in statement.get("Condition", {}).values() for key in operands}
+        if not named or "*" in [one for each in named.values() for one in listed(each)]:
+            yield f"{resource.address}: lets everybody in"
+        elif "Service" in named and not sources & {"aws:SourceArn", "aws:SourceAccount"}:
+            yield f"{resource.address}: lets {named['Service']} in for anybody"
+
+
+def whoever_makes_roles_keeps_them_within_the_boundary(plan: Plan) -> Complaints:
+    """Else who may make roles may do everything. And a role is passed to the services that stacks are made of."""
+    asked = {
+        **dict.fromkeys(
+            ("AttachRolePolicy", "CreateRole", "PutRolePermissionsBoundary", "PutRolePolicy"), "iam:PermissionsBoundary"
+        ),
+        "PassRole": "iam:PassedToService",
+    }
+    for resource, statement in allowed(plan):
+        named = set(statement.get("Condition", {}).get("StringEquals", {}))
+        for action in listed(statement.get("Action")):
+            for name, key in asked.items():
+                if fnmatchcase(f"iam:{name}", action) and key not in named:
+                    yield f"{resource.address}: {action} without {key}"
+
+
+def names_fit(plan: Plan) -> Complaints:
+    """With the longest name that a stack has, in the region with the longest."""
+    for kind, (attribute, length) in NAMES.items():
+        for resource in plan.of(kind):
+            if attribute in resource.unknown or not resource.values.get(attribute):
+                continue  # AWS names it.
+            size = at_most(resource.values[attribute])
+            if size > length:
+                yield f"{resource.address}: may have a name of {size} characters and AWS takes {length}"
 
 
 def statements_stay_in_the_stack(plan: Plan) -> Complaints:
@@ -234,7 +301,7 @@ def role_policies_fit(plan: Plan) -> Complaints:
     """IAM takes 10,240 characters of a role's inline policies together, white space not counted."""
     sizes: dict[str, int] = {}
     for policy in plan.of("aws_iam_role_policy"):
-        role = policy.address.replace("aws_iam_role_policy.", "aws_iam_role.")
+        role = policy.values["role"]
         sizes[role] = sizes.get(role, 0) + at_most("".join(policy.values["policy"].split()))
     for role, size in sizes.items():
         if size > 10_240:

@@ -1,21 +1,254 @@
 """Who calls whom, and whether both sides say so: what fails is kept and somebody is woken."""
 
 import json
-import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
-from tests.policy.plan import ACCOUNT, STACK, Plan, Resource
-from tests.policy.rules.reading import Complaints, listed, operations_of, route_of, statements
+from tests.policy.plan import ACCOUNT, HERE, STACK, Plan, Resource
+from tests.policy.rules.reading import (
+    Complaints,
+    Rights,
+    function_of,
+    iot_actions,
+    operations_of,
+    roles_of_functions,
+    route_of,
+    statements,
+)
 
-# Each caller of a function, to the one route, rule or template.
-CALLERS = {
-    "apigateway.amazonaws.com": (
-        rf"arn:aws:execute-api:[^:]+:{ACCOUNT}:[a-z0-9]+/(v/[A-Z]+(/[a-z0-9.-]+|/\*)+|authorizers/\*)"
+
+def callers_are_let_in(plan: Plan) -> Complaints:
+    """Else what calls a function is refused, and says so to nobody."""
+    given = list(_permissions(plan))
+    for address, call in _calls(plan):
+        if not any(_lets_in(permission, call) for _, permission in given):
+            yield f"{address}: {call.principal} may not call {call.function}"
+
+
+def permissions_are_for_what_calls(plan: Plan) -> Complaints:
+    """And for nothing else: each lets one route, rule, template or topic in, which is there and calls."""
+    calls = list(_calls(plan))
+    for address, permission in _permissions(plan):
+        if not any(_lets_in(permission, call) for _, call in calls):
+            yield f"{address}: lets {permission.principal} in from {permission.source}, and nothing calls from there"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A service that calls a function's alias for one of its resources."""
+
+    principal: str
+    source: str
+    function: str
+
+
+def _permissions(plan: Plan) -> Iterator[tuple[str, Call]]:
+    for permission in plan.of("aws_lambda_permission"):
+        values = permission.values
+        alias = f"arn:aws:lambda:{HERE}:function:{values['function_name']}:{values['qualifier']}"
+        yield permission.address, Call(values["principal"], values.get("source_arn") or "anywhere", alias)
+
+
+def _lets_in(permission: Call, call: Call) -> bool:
+    return (permission.principal, permission.function) == (call.principal, call.function) and fnmatchcase(
+        call.source, permission.source
+    )
+
+
+def _calls(plan: Plan) -> Iterator[tuple[str, Call]]:
+    """Find out who calls which function."""
+    yield from _calls_of_apis(plan)
+    for rule in plan.of("aws_iot_topic_rule"):
+        for kind, action in iot_actions(rule):
+            if kind == "lambda":
+                source = f"arn:aws:iot:{HERE}:rule/{rule.values['name']}"
+                yield rule.address, Call("iot.amazonaws.com", source, action["function_arn"])
+    for template in plan.of("aws_iot_provisioning_template"):
+        source = f"arn:aws:iot:{HERE}:provisioningtemplate/{template.values['name']}"
+        for hook in template.values["pre_provisioning_hook"]:
+            yield template.address, Call("iot.amazonaws.com", source, hook["target_arn"])
+    for target in plan.of("aws_cloudwatch_event_target"):
+        source = f"arn:aws:events:{HERE}:rule/{target.values['rule']}"
+        yield target.address, Call("events.amazonaws.com", source, target.values["arn"])
+    for subscription in plan.of("aws_sns_topic_subscription"):
+        if subscription.values["protocol"] == "lambda":
+            values = subscription.values
+            yield subscription.address, Call("sns.amazonaws.com", values["topic_arn"], values["endpoint"])
+    for one in plan.of("aws_cloudwatch_log_subscription_filter"):
+        source = f"arn:aws:logs:{HERE}:log-group:{one.values['log_group_name']}:*"
+        yield one.address, Call("logs.amazonaws.com", source, one.values["destination_arn"])
+
+
+def _calls_of_apis(plan: Plan) -> Iterator[tuple[str, Call]]:
+    caller = "apigateway.amazonaws.com"
+    for api in plan.of("aws_api_gateway_rest_api"):
+        arn = f"arn:aws:execute-api:{HERE}:{api.values['id']}"
+        for scheme in api.document("body")["components"]["securitySchemes"].values():
+            authorizer = scheme.get("x-amazon-apigateway-authorizer")
+            if authorizer:
+                yield api.address, Call(caller, f"{arn}/authorizers/*", _invoked(authorizer["authorizerUri"]))
+    for method, path, operation in operations_of(plan):
+        uri = operation["x-amazon-apigateway-integration"]["uri"]
+        yield path, Call(caller, f"{arn}/v/{route_of(method, path)}", _invoked(uri))
+
+
+def _invoked(uri: str) -> str:
+    """Take a function's ARN out of the address that API Gateway calls it by."""
+    return uri.partition("/functions/")[2].removesuffix("/invocations")
+
+
+def schedules_call_functions(plan: Plan) -> Complaints:
+    targets = {target.values["rule"] for target in plan.of("aws_cloudwatch_event_target")}
+    for rule in plan.of("aws_cloudwatch_event_rule"):
+        if rule.values["name"] not in targets:
+            yield f"{rule.address}: calls nobody"
+
+
+def unattended_failures_are_kept(plan: Plan) -> Complaints:
+    """Who calls without waiting for an answer never learns of a failure."""
+    kept = {
+        config.values["function_name"]
+        for config in plan.of("aws_lambda_function_event_invoke_config")
+        if config.values["qualifier"] == "live" and config.values["destination_config"]
+    }
+    for permission in plan.of("aws_lambda_permission"):
+        name, source = permission.values["function_name"], permission.values.get("source_arn") or ""
+        waits = permission.values["principal"] == "apigateway.amazonaws.com" or ":provisioningtemplate/" in source
+        if not waits and name not in kept:
+            yield f"{permission.address}: what fails is lost"
+
+
+def failures_may_be_sent(plan: Plan) -> Complaints:
+    """The function's role is what sends to the destination of its failures, of a stream's and of a call's."""
+    rights, roles = Rights(plan), roles_of_functions(plan)
+    for kind in ("aws_lambda_event_source_mapping", "aws_lambda_function_event_invoke_config"):
+        for resource in plan.of(kind):
+            role = roles[function_of(resource.values["function_name"]) or resource.values["function_name"]]
+            for config in resource.values["destination_config"] or []:
+                for failure in config["on_failure"]:
+                    arn = failure.get("destination_arn") or failure.get("destination")
+                    action = SENDING.get(arn.split(":")[2], "")
+                    if not rights.may(role, action, arn):
+                        yield f"{resource.address}: {role} may not send to {arn}"
+
+
+SENDING = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
+READING = {
+    "sqs": ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
+    "dynamodb": (
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
     ),
-    "iot.amazonaws.com": rf"arn:aws:iot:[^:]+:{ACCOUNT}:(rule|provisioningtemplate)/[A-Za-z0-9_-]+",
-    "events.amazonaws.com": rf"arn:aws:events:[^:]+:{ACCOUNT}:rule/{STACK}-[a-z-]+",
-    "sns.amazonaws.com": rf"arn:aws:sns:[^:]+:{ACCOUNT}:{STACK}-alarms",
-    "logs.amazonaws.com": rf"arn:aws:logs:[^:]+:{ACCOUNT}:log-group:/aws/lambda/{STACK}-\*:\*",  # of every function
 }
+
+
+def mappings_may_read_their_source(plan: Plan) -> Complaints:
+    """The function's role is what polls: without the right, messages wait and nobody is told."""
+    rights, roles = Rights(plan), roles_of_functions(plan)
+    for mapping in plan.of("aws_lambda_event_source_mapping"):
+        source, role = mapping.values["event_source_arn"], roles[function_of(mapping.values["function_name"])]
+        for action in READING[source.split(":")[2]]:
+            if not rights.may(role, action, source):
+                yield f"{mapping.address}: {role} has no {action} on {source}"
+
+
+def queues_are_read_by_their_one_function(plan: Plan) -> Complaints:
+    """Each has one mapping, and no other role takes messages from it."""
+    readers: dict[str, list[str]] = {}
+    for mapping in plan.of("aws_lambda_event_source_mapping"):
+        readers.setdefault(mapping.values["event_source_arn"], []).append(function_of(mapping.values["function_name"]))
+    rights, roles = Rights(plan), roles_of_functions(plan)
+    for queue in plan.of("aws_sqs_queue"):
+        arn = queue.values["arn"]
+        if len(readers.get(arn, [])) != 1:
+            yield f"{queue.address}: read by {readers.get(arn)}"
+        for role in plan.of("aws_iam_role"):
+            if role.values["arn"] not in {roles[name] for name in readers.get(arn, [])} and rights.may(
+                role.values["arn"], "sqs:ReceiveMessage", arn
+            ):
+                yield f"{queue.address}: {role.address} may take what is another's"
+
+
+# What a rule's action asks of its role, by the action's kind: the IAM action, and what in it names the resource.
+IOT_ACTIONS = {
+    "sns": ("sns:Publish", "target_arn"),
+    "sqs": ("sqs:SendMessage", "queue_url"),
+}
+
+
+def iot_rules_may_act(plan: Plan) -> Complaints:
+    """AWS IoT drops a message whose action its role does not allow."""
+    rights = Rights(plan)
+    arns = {queue.values["url"]: queue.values["arn"] for queue in plan.of("aws_sqs_queue")}
+    for rule in plan.of("aws_iot_topic_rule"):
+        for kind, action in iot_actions(rule):
+            if kind == "lambda":
+                continue  # has no role: the function's permission lets it in
+            asked, place = IOT_ACTIONS.get(kind, ("", ""))
+            resource = str(action.get(place))
+            if not rights.may(action["role_arn"], asked, arns.get(resource, resource)):
+                yield f"{rule.address}: {action['role_arn']} has no {asked or 'known action'} for {kind}"
+
+
+def provisioning_may_make_devices(plan: Plan) -> Complaints:
+    """Of what the template lists, with a certificate and a thing as they will be named."""
+    certificate, thing = f"arn:aws:iot:{HERE}:cert/0b9f4f1e", f"arn:aws:iot:{HERE}:thing/{STACK}-SK00000001"
+    needed = (
+        *((action, certificate) for action in ("AttachPolicy", "DescribeCertificate", "UpdateCertificate")),
+        *((action, thing) for action in ("AttachThingPrincipal", "CreateThing", "DescribeThing")),
+        ("RegisterThing", "*"),
+    )
+    rights = Rights(plan)
+    for template in plan.of("aws_iot_provisioning_template"):
+        for action, resource in needed:
+            if not rights.may(template.values["provisioning_role_arn"], f"iot:{action}", resource):
+                yield f"{template.address}: has no iot:{action} on {resource}"
+
+
+def queues_let_their_topics_in(plan: Plan) -> Complaints:
+    """SNS drops what a queue refuses: the queue that it is for and the one for what could not be delivered."""
+    queues = {queue.values["arn"]: queue for queue in plan.of("aws_sqs_queue")}
+    for subscription in plan.of("aws_sns_topic_subscription"):
+        if subscription.values["protocol"] != "sqs":
+            continue
+        redrive = json.loads(subscription.values["redrive_policy"] or "{}")
+        for arn in (subscription.values["endpoint"], redrive.get("deadLetterTargetArn")):
+            if arn not in queues or not _lets_topic_in(queues[arn], subscription.values["topic_arn"]):
+                yield f"{subscription.address}: {arn} does not take it"
+
+
+def _lets_topic_in(queue: Resource, topic: str) -> bool:
+    return bool(queue.values.get("policy")) and any(
+        statement["Action"] == "sqs:SendMessage"
+        and statement["Resource"] == queue.values["arn"]
+        and statement["Condition"] == {"ArnEquals": {"aws:SourceArn": topic}}
+        for statement in statements(queue.document("policy"))
+    )
+
+
+def dead_letter_queues_take_what_their_queues_send(plan: Plan) -> Complaints:
+    for queue in plan.of("aws_sqs_queue"):
+        redrive = json.loads(queue.values.get("redrive_policy") or "{}")
+        for dead in plan.of("aws_sqs_queue"):
+            if dead.values["arn"] == redrive.get("deadLetterTargetArn"):
+                taken = json.loads(dead.values.get("redrive_allow_policy") or "{}")
+                if taken != {"redrivePermission": "byQueue", "sourceQueueArns": [queue.values["arn"]]}:
+                    yield f"{dead.address}: takes {taken}"
+
+
+def api_gateway_may_write_logs(plan: Plan) -> Complaints:
+    """A stage's settings are refused where the account has no role for its logs."""
+    held = {
+        (attachment.values["role"], attachment.values["policy_arn"].rpartition("/")[2])
+        for attachment in plan.of("aws_iam_role_policy_attachment")
+    }
+    for settings in plan.of("aws_api_gateway_account"):
+        role = settings.values["cloudwatch_role_arn"].rpartition("/")[2]
+        if (role, "AmazonAPIGatewayPushToCloudWatchLogs") not in held:
+            yield f"{settings.address}: {role} may not write"
 
 
 def functions_are_called_at_their_live_alias(plan: Plan) -> Complaints:
@@ -24,85 +257,12 @@ def functions_are_called_at_their_live_alias(plan: Plan) -> Complaints:
             yield f"{permission.address}: any version may be called"
 
 
-def permissions_name_their_one_caller(plan: Plan) -> Complaints:
-    for permission in plan.of("aws_lambda_permission"):
-        source, principal = permission.values.get("source_arn") or "anywhere", permission.values["principal"]
-        if not re.fullmatch(CALLERS.get(principal, "nobody"), source):
-            yield f"{permission.address}: {principal} from {source}"
-
-
 def callers_can_say_what_permissions_ask(plan: Plan) -> Complaints:
     """EventBridge names its rule and not its account: who asks for both lets nobody in, and nobody is told."""
     for permission in plan.of("aws_lambda_permission"):
         principal = permission.values["principal"]
         if permission.values["source_account"] and principal != "iot.amazonaws.com":
             yield f"{permission.address}: {principal} does not name its account"
-
-
-def iot_may_call_what_it_names(plan: Plan) -> Complaints:
-    given = {
-        permission.values["source_arn"]
-        for permission in plan.of("aws_lambda_permission")
-        if permission.values["principal"] == "iot.amazonaws.com" and permission.values["source_account"] == ACCOUNT
-    }
-    for kind, path in (("aws_iot_topic_rule", "rule"), ("aws_iot_provisioning_template", "provisioningtemplate")):
-        for resource in plan.of(kind):
-            if not any(source.endswith(f":{path}/{resource.values['name']}") for source in given):
-                yield f"{resource.address}: may not call its function"
-
-
-def unattended_failures_are_kept(plan: Plan) -> Complaints:
-    """Who calls without waiting for an answer never learns of a failure."""
-    waits = {"apigateway.amazonaws.com"}
-    kept = {
-        config.values["function_name"]: config.values["destination_config"]
-        for config in plan.of("aws_lambda_function_event_invoke_config")
-        if config.values["qualifier"] == "live"
-    }
-    for permission in plan.of("aws_lambda_permission"):
-        name, source = permission.values["function_name"], permission.values["source_arn"]
-        if permission.values["principal"] in waits or ":provisioningtemplate/" in source:
-            continue
-        if not kept.get(name):
-            yield f"{permission.address}: what fails is lost"
-        if f"{name}-dead" not in _queues_to_send_to(plan, name):
-            yield f"{permission.address}: {name} may not send to its dead-letter queue"
-
-
-def _queues_to_send_to(plan: Plan, role: str) -> set[str]:
-    return {
-        arn.rpartition(":")[2]
-        for policy in plan.of("aws_iam_role_policy")
-        if _role_of(plan, policy) == role
-        for statement in statements(policy.document("policy"))
-        if "sqs:SendMessage" in listed(statement["Action"])
-        for arn in listed(statement["Resource"])
-    }
-
-
-def _role_of(plan: Plan, policy: Resource) -> str | None:
-    """Name the role whose policy it is by their addresses: a plan of nothing does not know it."""
-    address = policy.address.replace("aws_iam_role_policy.", "aws_iam_role.")
-    return next((role.values["name"] for role in plan.of("aws_iam_role") if role.address == address), None)
-
-
-def mappings_may_read_their_queue(plan: Plan) -> Complaints:
-    """The function's role is what polls: without the right, messages wait and nobody is told."""
-    needed = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
-    readers: dict[str, set[str]] = {}
-    for policy in plan.of("aws_iam_role_policy"):
-        for statement in statements(policy.document("policy")):
-            if needed <= set(listed(statement["Action"])):
-                for arn in listed(statement["Resource"]):
-                    readers.setdefault(arn.rpartition(":")[2], set()).add(policy.address)
-    for queue in plan.of("aws_sqs_queue"):
-        name = queue.values["name"]
-        if not readers.get(name):
-            yield f"{queue.address}: no function may read it"
-        for address in readers.get(name, ()):
-            archives = address == 'module.operations.aws_iam_role_policy.this["archive-dead-letters"]'
-            if archives != name.endswith("-dead"):
-                yield f"{queue.address}: read by {address}"
 
 
 def dead_letters_are_archived(plan: Plan) -> Complaints:
@@ -149,19 +309,6 @@ def errors_are_reported(plan: Plan) -> Complaints:
         group = f"/aws/lambda/{function.values['function_name']}"
         if (group in silent) == (group in followed):
             yield f"{function.address}: {'reports itself for ever' if group in silent else 'fails in silence'}"
-
-
-def schedules_call_functions(plan: Plan) -> Complaints:
-    given = {
-        permission.values["source_arn"]
-        for permission in plan.of("aws_lambda_permission")
-        if permission.values["principal"] == "events.amazonaws.com"
-    }
-    targets = {target.values["rule"] for target in plan.of("aws_cloudwatch_event_target")}
-    for rule in plan.of("aws_cloudwatch_event_rule"):
-        name = rule.values["name"]
-        if name not in targets or not any(arn.endswith(f":rule/{name}") for arn in given):
-            yield f"{rule.address}: calls nobody"
 
 
 def alarms_reach_the_operators(plan: Plan) -> Complaints:
@@ -300,17 +447,3 @@ def waiting_is_no_loop(plan: Plan) -> Complaints:
         name = queue.values["name"]
         if not name.endswith("-dead") and name not in allowed:
             yield f"{queue.address}: what waits in it is taken for a loop"
-
-
-def operations_are_answered(plan: Plan) -> Complaints:
-    """Each operation's function may be called for just that operation."""
-    given = {
-        (permission.values["function_name"], permission.values["source_arn"].partition("/v/")[2])
-        for permission in plan.of("aws_lambda_permission")
-        if permission.values["principal"] == "apigateway.amazonaws.com"
-    }
-    for method, path, operation in operations_of(plan):
-        function = operation["x-amazon-apigateway-integration"]["uri"].split(":function:")[1].split(":")[0]
-        route = route_of(method, path)
-        if (function, route) not in given:
-            yield f"{route}: API Gateway may not call {function}"
