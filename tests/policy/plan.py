@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,6 +60,13 @@ FACTS: Mapping[str, Any] = {
     "mail_sender": "paygo@example.org",
     "alarm_address": "operators@example.org",
     "token_keys": TOKEN_KEYS,
+}
+# What an account is told.
+OF_ACCOUNT: Mapping[str, Any] = {
+    "region": REGION,
+    "owner": "policy@example.org",
+    "artefact_bucket": "artefacts",
+    "mail_sender": "paygo@example.org",
 }
 # A network that reaches a partner's own.
 NETWORK = {
@@ -172,19 +179,23 @@ class Planner:
 
     def account(self, **facts: Any) -> Plan:
         """Plan what an account has once."""
-        usual = {
-            "region": REGION,
-            "owner": "policy@example.org",
-            "artefact_bucket": "artefacts",
-            "mail_sender": "paygo@example.org",
-        }
-        return self._plan(self._root / "account", {**usual, **facts}, first=usual)
+        return self._plan(self._root / "account", {**OF_ACCOUNT, **facts}, first=OF_ACCOUNT)
 
     def refusal(self, **facts: Any) -> str:
         """Plan a stack that cannot be, and return why not."""
-        with pytest.raises(PlanRefused) as refused:
-            self._ask(self._root, {**FACTS, **facts}, known=None)
-        return " ".join(str(refused.value).replace("│", " ").split())
+        return self._refusal(self._root, {**FACTS, **facts})
+
+    def account_refusal(self, **facts: Any) -> str:
+        """Plan an account that cannot be, and return why not."""
+        return self._refusal(self._root / "account", {**OF_ACCOUNT, **facts})
+
+    def _refusal(self, folder: Path, facts: Mapping[str, Any]) -> str:
+        def refused() -> str:
+            with pytest.raises(PlanRefused) as why:
+                self._ask(folder, facts, known=None)
+            return " ".join(str(why.value).replace("│", " ").split())
+
+        return self._once(["refused", folder.name, facts], refused)
 
     @staticmethod
     def _set_up(folder: Path) -> None:
@@ -206,14 +217,17 @@ class Planner:
         return _read(self._document(folder, facts, known=self._document(folder, first, known=None)))
 
     def _document(self, folder: Path, facts: Mapping[str, Any], known: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        asked = json.dumps([folder.name, facts, known is None], sort_keys=True)
-        kept = self._kept / f"{hashlib.sha256(asked.encode()).hexdigest()}.json"
+        asked = ["planned" if known else "first", folder.name, facts]
+        document: dict[str, Any] = json.loads(self._once(asked, lambda: self._ask(folder, facts, known)))
+        return document
+
+    def _once(self, asked: list[Any], answer: Callable[[], str]) -> str:
+        kept = self._kept / hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
         if not kept.exists():
             written = kept.with_suffix(".new")
-            written.write_text(self._ask(folder, facts, known))
+            written.write_text(answer())
             written.rename(kept)
-        document: dict[str, Any] = json.loads(kept.read_text())
-        return document
+        return kept.read_text()
 
     def _ask(self, folder: Path, facts: Mapping[str, Any], known: Mapping[str, Any] | None) -> str:
         (folder / "terraform.tfvars.json").write_text(json.dumps(facts))
