@@ -61,6 +61,8 @@ FACTS: Mapping[str, Any] = {
     "alarm_address": "operators@example.org",
     "token_keys": TOKEN_KEYS,
 }
+# What the stack is told that is planned first.
+HURRIED: Mapping[str, Any] = {**FACTS, "stage": "development", "delay_scale": 0.01}
 # What an account is told.
 OF_ACCOUNT: Mapping[str, Any] = {
     "region": REGION,
@@ -175,7 +177,11 @@ class Planner:
 
     def stack(self, **facts: Any) -> Plan:
         """Plan a stack."""
-        return self._plan(self._root, {**FACTS, **facts}, first={**FACTS, "stage": "development"})
+        return self._plan(self._root, {**FACTS, **facts}, first=HURRIED)
+
+    def hurried(self) -> Plan:
+        """Plan a stack with shortened delays, as first: what AWS names is unknown in it."""
+        return _read(self._document(self._root, HURRIED, known=None))
 
     def account(self, **facts: Any) -> Plan:
         """Plan what an account has once."""

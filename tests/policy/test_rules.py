@@ -288,7 +288,7 @@ def test_a_plan_knows_all_that_functions_are_told_of_partners(development: Plan)
 
 
 def test_a_shortened_delay_never_hands_a_message_to_a_second_worker(planner: Planner) -> None:
-    plan = planner.stack(stage="development", delay_scale=0.01)
+    plan = planner.hurried()
 
     timeouts = {one.values["function_name"]: one.values["timeout"] for one in plan.of("aws_lambda_function")}
     queues = [queue.values for queue in plan.of("aws_sqs_queue") if not queue.values["name"].endswith("-dead")]
