@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.policy.plan import ACL, ADDRESSES, NETWORK, PLACE, Plan, Planner
+from tests.policy.plan import ACL, ADDRESSES, ALL_THERE_MAY_BE, PLACE, Plan, Planner
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,4 +42,4 @@ def account(planner: Planner) -> Plan:
 @pytest.fixture(scope="session")
 def walled(planner: Planner) -> Plan:
     """An account with all that one may have."""
-    return planner.account(firewall=True, partner_network=NETWORK, token_keys=["2", "1"])
+    return planner.account(**ALL_THERE_MAY_BE)

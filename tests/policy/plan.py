@@ -77,6 +77,8 @@ NETWORK = {
     "customer_gateway_ip": "198.51.100.7",
     "asn": 65010,
 }
+# What an account may have besides.
+ALL_THERE_MAY_BE: Mapping[str, Any] = {"firewall": True, "partner_network": NETWORK, "token_keys": ["2", "1"]}
 # What AWS names when it makes a resource is unknown in a plan of nothing, and with it whatever it stands in. So a
 # plan is made twice: the second time with a state that holds what the first would make, under names like these.
 HERE = f"{REGION}:{ACCOUNT}"
@@ -185,7 +187,7 @@ class Planner:
 
     def account(self, **facts: Any) -> Plan:
         """Plan what an account has once."""
-        return self._plan(self._root / "account", {**OF_ACCOUNT, **facts}, first=OF_ACCOUNT)
+        return self._plan(self._root / "account", {**OF_ACCOUNT, **facts}, first={**OF_ACCOUNT, **ALL_THERE_MAY_BE})
 
     def refusal(self, **facts: Any) -> str:
         """Plan a stack that cannot be, and return why not."""

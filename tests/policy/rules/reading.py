@@ -46,7 +46,7 @@ def stated(plan: Plan) -> Iterator[tuple[Resource, dict[str, Any]]]:
     held = {attachment.values.get("policy_arn") for attachment in plan.of("aws_iam_role_policy_attachment")}
     for kind, attribute in POLICIES.items():
         for resource in plan.of(kind):
-            if resource.values.get(attribute) and (kind != "aws_iam_policy" or resource.values["arn"] in held):
+            if resource.values.get(attribute) and (kind != "aws_iam_policy" or resource.values.get("arn") in held):
                 for statement in statements(resource.document(attribute)):
                     yield resource, statement
     for permission in plan.of("aws_lambda_permission"):

@@ -119,9 +119,9 @@ def _is_one_pipeline(principal: Any, action: str, condition: Any) -> bool:
 
 def roles_hold_nothing_but_their_statements(plan: Plan) -> Complaints:
     """AWS's own policies and shared ones allow what no entry lists, but for those that have a reason."""
-    written = {policy.values["arn"] for policy in plan.of("aws_iam_policy")}
+    written = {policy.values.get("arn") for policy in plan.of("aws_iam_policy")}
     for attachment in plan.of("aws_iam_role_policy_attachment"):
-        arn = attachment.values["policy_arn"]
+        arn = attachment.values.get("policy_arn")
         if arn not in written and (attachment.values["role"], arn) not in MANAGED:
             yield f"{attachment.address}: list the statements instead of {arn}"
     for attachment in plan.of("aws_iam_policy_attachment"):
