@@ -150,9 +150,16 @@ def _wide(plan: Plan) -> Iterator[Wide]:
         condition = statement.get("Condition", {})
         sources = [arn for operands in condition.values() for arn in listed(operands.get("aws:SourceArn"))]
         for action in listed(statement.get("Action")):
-            for arn in [*listed(statement.get("Resource")), *sources]:
+            resources = [arn for arn in listed(statement.get("Resource")) if _is_of_one_service(action, arn)]
+            for arn in [*resources, *sources]:
                 if _is_wide(action) or _is_wide(arn):
                     yield Wide(resource.address, action, arn, condition)
+
+
+def _is_of_one_service(action: str, arn: str) -> bool:
+    """Tell whether the action can be asked of the resource at all: a statement may list those of several services."""
+    service = action.partition(":")[0]
+    return not arn.startswith("arn:") or _is_wide(service) or service == arn.split(":")[2]
 
 
 def _is_wide(text: str) -> bool:
