@@ -2,7 +2,6 @@
 # share keys: a key costs by the month, and once deleted it is there for a week at least.
 
 resource "aws_kms_key" "token" {
-  # checkov:skip=CKV_AWS_7: KMS does not rotate asymmetric keys; docs/bearer-tokens.md says how they are
   # checkov:skip=CKV2_AWS_64: without a policy of its own a key takes what IAM says, and each role names the keys it may use
   for_each = toset(var.token_keys)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.policy.plan import ADDRESSES, NETWORK, Plan, Planner
+from tests.policy.plan import ACL, ADDRESSES, ALL_THERE_MAY_BE, PLACE, Plan, Planner
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -12,8 +12,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def planner(tmp_path_factory: pytest.TempPathFactory) -> Planner:
-    return Planner(tmp_path_factory.mktemp("policy"))
+def planner(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Planner:
+    assert pytestconfig.cache
+    return Planner(tmp_path_factory.mktemp("policy"), kept=pytestconfig.cache.mkdir("plans"))
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,13 @@ def production(planner: Planner) -> Plan:
 
 
 @pytest.fixture(scope="session")
+def staging(planner: Planner) -> Plan:
+    """A stack of an account with all that one may have, which calls one partner and plays the others."""
+    bank = {"bank": ADDRESSES["bank"]}
+    return planner.stack(stage="staging", partner_urls=bank, partner_network=PLACE, web_acl_arn=ACL)
+
+
+@pytest.fixture(scope="session")
 def account(planner: Planner) -> Plan:
     return planner.account()
 
@@ -34,4 +42,4 @@ def account(planner: Planner) -> Plan:
 @pytest.fixture(scope="session")
 def walled(planner: Planner) -> Plan:
     """An account with all that one may have."""
-    return planner.account(firewall=True, partner_network=NETWORK)
+    return planner.account(**ALL_THERE_MAY_BE)

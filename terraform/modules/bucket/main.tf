@@ -8,7 +8,7 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
-  # checkov:skip=CKV_AWS_18: functions alone come here, and CloudTrail tells which
+  # checkov:skip=CKV_AWS_18: functions alone come here, each with a right to read or to write
   # checkov:skip=CKV_AWS_21: nothing is written over or deleted by hand
   # checkov:skip=CKV_AWS_144: what is here is needed for days, in this region
   # checkov:skip=CKV_AWS_145: a key of our own is not shared by an account's stacks yet; S3's own key encrypts

@@ -1,7 +1,7 @@
 # An identity for each session: first unauthenticated, then developer-authenticated through the identity service.
 
 resource "aws_cognito_identity_pool" "this" {
-  # checkov:skip=CKV_AWS_366: a session begins unauthenticated by design; its role opens registration and nothing else
+  # checkov:skip=CKV_AWS_366: a session begins unauthenticated by design; its role opens registration, sign-in and the session itself
   identity_pool_name               = var.stack.name
   allow_unauthenticated_identities = true
   developer_provider_name          = var.stack.name

@@ -151,7 +151,6 @@ resource "aws_api_gateway_deployment" "this" {
 
 resource "aws_cloudwatch_log_group" "access" {
   # checkov:skip=CKV_AWS_158: CloudWatch's own key encrypts; a key of our own is not shared by an account's stacks yet
-  # checkov:skip=CKV_AWS_338: logs hold what an incident needs; what must last a year is in the tables
   name              = "/aws/apigateway/${var.stack.name}"
   retention_in_days = var.stack.development ? 14 : 90
 }
@@ -159,8 +158,6 @@ resource "aws_cloudwatch_log_group" "access" {
 resource "aws_api_gateway_stage" "this" {
   # checkov:skip=CKV_AWS_73: tracing is the caller's decision and no function sends traces yet
   # checkov:skip=CKV_AWS_120: answers differ by caller, a cache would mix them
-  # checkov:skip=CKV2_AWS_4: the settings of all methods are in aws_api_gateway_method_settings.all
-  # checkov:skip=CKV2_AWS_29: the firewall belongs to the account, which may have one: aws_wafv2_web_acl_association.this
   # checkov:skip=CKV2_AWS_77: nothing here runs on Java, so the firewall needs no rule for Log4j
   # checkov:skip=CKV2_AWS_51: callers are known by signature or API key, not by a client certificate
   rest_api_id   = aws_api_gateway_rest_api.this.id
@@ -197,14 +194,12 @@ resource "aws_wafv2_web_acl_association" "this" {
 # API Gateway would make it by itself, for ever and without the stack's tags.
 resource "aws_cloudwatch_log_group" "execution" {
   # checkov:skip=CKV_AWS_158: CloudWatch's own key encrypts; a key of our own is not shared by an account's stacks yet
-  # checkov:skip=CKV_AWS_338: logs hold what an incident needs; what must last a year is in the tables
   name              = "API-Gateway-Execution-Logs_${aws_api_gateway_rest_api.this.id}/${local.stage}"
   retention_in_days = var.stack.development ? 14 : 90
 }
 
 resource "aws_api_gateway_method_settings" "all" {
   # checkov:skip=CKV_AWS_225: answers differ by caller, a cache would mix them
-  # checkov:skip=CKV_AWS_308: there is no cache to encrypt
   rest_api_id = aws_api_gateway_rest_api.this.id
   stage_name  = aws_api_gateway_stage.this.stage_name
   method_path = "*/*"
@@ -223,7 +218,6 @@ resource "aws_api_gateway_method_settings" "all" {
 # Stand-ins of third parties take what comes: their callers keep to the third parties' rates, or are tests.
 resource "aws_api_gateway_method_settings" "unthrottled" {
   # checkov:skip=CKV_AWS_225: answers differ by caller, a cache would mix them
-  # checkov:skip=CKV_AWS_308: there is no cache to encrypt
   for_each = {
     # API Gateway takes a path's slashes as `~1`, the first as well, and Terraform hands them on as they are.
     for id, operation in local.operations : id => "${replace(operation.path, "/", "~1")}/${upper(operation.method)}"

@@ -104,7 +104,6 @@ locals {
 
 resource "aws_cloudwatch_log_group" "this" {
   # checkov:skip=CKV_AWS_158: CloudWatch's own key encrypts; a key of our own is not shared by an account's stacks yet
-  # checkov:skip=CKV_AWS_338: logs hold what an incident needs; what must last a year is in the tables
   for_each = local.log_groups
 
   name              = each.value
@@ -144,7 +143,6 @@ resource "aws_iam_role_policy" "this" {
 resource "aws_lambda_function" "this" {
   # checkov:skip=CKV_AWS_115: concurrency is the account's to share; reserving some starves the other stacks
   # checkov:skip=CKV_AWS_116: what is called asynchronously has a failure destination
-  # checkov:skip=CKV_AWS_117: what calls AWS alone needs no network of ours; what needs one names it
   # checkov:skip=CKV_AWS_173: the environment names resources and holds no secret; Lambda's own key encrypts it
   # checkov:skip=CKV_AWS_272: the artefact bucket takes code from the deployer only, under its content hash
   for_each = var.functions

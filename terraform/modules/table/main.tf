@@ -9,7 +9,6 @@ locals {
 resource "aws_dynamodb_table" "this" {
   # checkov:skip=CKV_AWS_119: a key of our own is not shared by the stacks of an account yet; DynamoDB's own key encrypts
   # checkov:skip=CKV_AWS_28: point-in-time recovery is on outside development, where a table is rebuilt at will
-  # checkov:skip=CKV2_AWS_16: on-demand tables need no auto scaling
   name                        = local.name
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = var.key[0]
