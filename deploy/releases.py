@@ -248,7 +248,7 @@ def moves_in_words(made: Release, goal: Release, stack: str) -> list[str]:
 
     >>> steps = {"paygo-x-ledger-accounts": Step("2", "1")}
     >>> made = Release(3, Kind.ROLLBACK, Stamp("", "", ""), {"ledger": steps}, target=1)
-    >>> moves_in_words(made, replace(made, number=1), "paygo-x")
+    >>> moves_in_words(made, Release(1, Kind.DEPLOY, Stamp("", "", ""), {}), "paygo-x")
     ['ledger: from release 2 to release 1, accounts 2 -> 1']
     """
     told = f"from release {made.number - 1} to release {goal.number}"
