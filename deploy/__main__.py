@@ -113,7 +113,7 @@ def main() -> int:
     try:
         app()
     except Interrupted:
-        return _fail("Stopped. The next deploy or destroy of this branch goes on from here.", _INTERRUPTED)
+        return _fail("Stopped. The same command again goes on from here.", _INTERRUPTED)
     except (DeployError, BuildError, ValueError) as failure:
         return _fail(str(failure), 1)
     except (BotoCoreError, ClientError) as failure:
