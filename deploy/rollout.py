@@ -12,7 +12,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import lock, storage
 from deploy.errors import DeployError, sentence
-from deploy.releases import Kind, Plan, Release, Stamp, destination, in_words, plan, possible_releases, rolled_back
+from deploy.releases import (
+    Kind,
+    Plan,
+    Release,
+    Stamp,
+    Versions,
+    destination,
+    in_words,
+    plan,
+    possible_releases,
+    rolled_back,
+)
 from deploy.storage import State
 from deploy.target import Clients
 
@@ -95,13 +106,14 @@ def _each[Item, Result](call: Callable[[Item], Result], items: Iterable[Item]) -
 def go_live(clients: Clients, stack: str, state: State, stamp: Stamp, tell: Callable[[str], None]) -> None:
     """Point every alias at the version that Terraform published last, and tell what that changed."""
     record = Record(clients, stack)
+    published: Versions = state.output("releases") or {}
     aliases = [alias for alias in state.known("aws_lambda_alias") if alias.get("name") == ALIAS]
-    planned = plan(
-        record.history,
-        state.output("releases") or {},
-        stamp,
-        made_at={str(alias["function_name"]): str(alias["function_version"]) for alias in aliases},
-    )
+    made_at = {str(alias["function_name"]): str(alias["function_version"]) for alias in aliases}
+    unnamed = made_at.keys() - {function for functions in published.values() for function in functions}
+    if unnamed:
+        msg = f"The output `releases` in terraform/outputs.tf leaves out {', '.join(sorted(unnamed))}: add the service."
+        raise DeployError(msg)
+    planned = plan(record.history, published, stamp, made_at=made_at)
     if planned.release is None:
         return
     before = record.history[-1] if record.history else None

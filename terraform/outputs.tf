@@ -34,7 +34,7 @@ output "releases" {
     payments      = module.payments.versions
     ledger        = module.ledger.versions
     notifications = module.notifications.versions
-    partners      = module.partners.versions
+    partners      = merge(module.partners.versions, values(module.mocks)[*].versions...)
     operations    = module.operations.versions
   }
 }

@@ -49,7 +49,7 @@ def test_a_version_that_an_alias_goes_back_to_has_its_code_its_environment_and_i
             "import os, shelf\n"
             "def handler(event, context):\n"
             "    print('called')\n"
-            f"    return [{word!r}, os.environ['WORD'], shelf.WORD, context.memory_limit_in_mb]\n"
+            f"    return [{word!r}, os.environ['WORD'], shelf.WORD, int(context.memory_limit_in_mb)]\n"
         )
 
     def said() -> Any:
@@ -64,13 +64,13 @@ def test_a_version_that_an_alias_goes_back_to_has_its_code_its_environment_and_i
     client.update_function_code(FunctionName=function, ZipFile=zipped("index.py", source("new")))
     later = client.publish_version(FunctionName=function)["Version"]
     client.update_alias(FunctionName=function, Name="live", FunctionVersion=later)
-    assert said() == ["new", "new", "new", "256"]
+    assert said() == ["new", "new", "new", 256]
 
     # A layer's version can be deleted while a function's version has it, which keeps it.
     client.delete_layer_version(LayerName=bench.name, VersionNumber=first["Version"])
     client.update_alias(FunctionName=function, Name="live", FunctionVersion="1")
 
-    assert said() == ["old", "old", "old", "128"]
+    assert said() == ["old", "old", "old", 128]
 
 
 def by_queue(bench: Bench, alias: str) -> Trigger:

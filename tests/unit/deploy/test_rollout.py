@@ -238,3 +238,10 @@ def test_two_first_releases_at_once_are_one_too_many(clients: Clients) -> None:
 
     with pytest.raises(DeployError, match="Somebody else"):
         late.note(Record(clients, STACK).history[-1])
+
+
+def test_a_function_that_no_release_would_ever_move_stops_the_deploy(clients: Clients) -> None:
+    forgotten = state("1", aliases={NOTIFY: "1", BOOK: "1", "paygo-demo-meters-read": "1"})
+
+    with pytest.raises(DeployError, match="leaves out paygo-demo-meters-read"):
+        rollout.go_live(clients, STACK, forgotten, STAMP, print)
