@@ -20,15 +20,14 @@ WORKERS ?= 2
 
 # What deploy and destroy are told; a branch name may hold anything, so it travels in the environment.
 export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS TOKEN_KEYS FIREWALL PARTNER_NETWORK REPLACE
-export SECRET STEP
+export SECRET STEP SERVICE TO
 # What a pipeline is told of a change.
 export SINCE TARGET COMMIT OWNER
 
 # What the deploy of a stack that only tests use shortens its delays to.
 SOAK_DELAY_SCALE := 0.0167
 
-.PHONY: help demo test faults soak unit lint build deploy destroy status unlock dead-letters audit rotate start stop bench docs clean \
-  changes stack destroy-merged janitor
+.PHONY: $(shell grep -oE '^[a-z][a-z-]*:' $(MAKEFILE_LIST) | tr -d :)
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +39,10 @@ demo: ## from nothing to a device that has been paid for, on the embedded cloud
 deploy: ## BRANCH=x [PROFILE=p] [STAGE=..] [TTL=8h]: bring a branch's stack up
 	@./setup.sh
 	@$(PYTHON) -m deploy up
+
+rollback: ## BRANCH=x [PROFILE=p] [SERVICE=s] [TO=<release>]: point functions at their previous versions, in seconds
+	@./setup.sh python
+	@$(PYTHON) -m deploy rollback
 
 destroy: ## BRANCH=x [PROFILE=p]: take a branch's stack away, and show that nothing is left
 	@./setup.sh

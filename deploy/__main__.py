@@ -73,6 +73,19 @@ def destroy(branch: Branch, profile: Profile = "", region: Region = "", patience
 
 
 @app.command()
+def rollback(
+    branch: Branch,
+    profile: Profile = "",
+    region: Region = "",
+    service: Annotated[str, typer.Option(envvar="SERVICE", help="the service to roll back; without one, all")] = "",
+    to: Annotated[str, typer.Option(envvar="TO", help="the release to go to; without one, the one before")] = "",
+) -> None:
+    """Point functions at an earlier release's versions."""
+    wish = run.Wish(branch, profile or None, region or None)
+    run.roll_back(wish, service or None, run.number(to) if to else None)
+
+
+@app.command()
 def status(branch: Branch, profile: Profile = "", region: Region = "") -> None:
     """Say what is there of a stack."""
     run.status(run.Wish(branch, profile or None, region or None))
@@ -103,7 +116,7 @@ def main() -> int:
     try:
         app()
     except Interrupted:
-        return _fail("Stopped. The next deploy or destroy of this branch goes on from here.", _INTERRUPTED)
+        return _fail("Stopped. The same command again goes on from here.", _INTERRUPTED)
     except (DeployError, BuildError, ValueError) as failure:
         return _fail(str(failure), 1)
     except (BotoCoreError, ClientError) as failure:

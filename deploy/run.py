@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deploy import account, leftovers, lock, packages, storage, target, terraform
+from deploy import account, leftovers, lock, packages, releases, rollout, storage, target, terraform
 from deploy import stack as names
 from deploy.errors import AlreadyThereError, DeployError, TerraformKilled
 from deploy.progress import Progress
@@ -111,6 +111,18 @@ def network(text: str) -> dict[str, Any]:
     return read
 
 
+def number(text: str) -> int:
+    """Read the number of a release.
+
+    >>> number("12")
+    12
+    """
+    if not re.fullmatch(r"[0-9]+", text):
+        msg = f"TO is the number of a release, as `make status` lists them: not '{text}'."
+        raise ValueError(msg)
+    return int(text)
+
+
 def addresses(text: str) -> dict[str, str]:
     """Read where third parties are reached, by name.
 
@@ -154,7 +166,9 @@ def up(wish: Wish) -> dict[str, Any]:
             initialised()
         variables = _variables(wish, cloud, state, manifest(), given, architecture)
         _apply(clients, wish.stack, folder, variables, state, wish.replace)
-        access = _access(cloud, State.load(clients, lock.state_key(wish.stack)))
+        made = State.load(clients, lock.state_key(wish.stack))
+        access = _access(cloud, made)
+        rollout.go_live(clients, wish.stack, made, _stamp(variables["commit"]), _tell)
     _write(home, wish.stack, access)
     print(f"{wish.stack} is up after {time.monotonic() - began:.1f} s: {access['api_url']}")
     return access
@@ -193,6 +207,31 @@ def destroy(wish: Wish) -> None:
     print(f"{wish.stack} is gone after {time.monotonic() - began:.1f} s")
 
 
+def roll_back(wish: Wish, service: str | None, to: int | None) -> None:
+    """Point a service of a branch's stack, or all of them, at an earlier release's versions."""
+    began = time.monotonic()
+    if not wish.profile and not target.embedded_cloud_runs():
+        msg = f"The embedded cloud does not run, so there is no {wish.stack} to roll back."
+        raise DeployError(msg)
+    cloud = target.choose(wish.profile, wish.region)
+    print(f"{wish.stack} on {cloud.words}")
+    clients = cloud.clients()
+    storage.make_state_bucket(clients)
+    with lock.held(clients, wish.stack, "rollback", target.home_folder(), _tell):
+        _refuse_another_branch(wish, State.load(clients, lock.state_key(wish.stack)))
+        goal, made = rollout.roll_back(clients, wish.stack, _stamp(""), service=service, to=to)
+    what = service or "everything"
+    if made is None:
+        print(f"Nothing to do: {what} is at release {goal.number}'s versions.")
+        return
+    for line in releases.moves_in_words(made, goal, wish.stack):
+        _tell(line)
+    print(
+        f"{wish.stack} is at release {made.number} after {time.monotonic() - began:.1f} s, with {what} as in release "
+        f"{goal.number}. Tables, routes and permissions stay as they are: docs/roll-back.md."
+    )
+
+
 def status(wish: Wish) -> None:
     """Say what is there of a branch's stack."""
     if not wish.profile and not target.embedded_cloud_runs():
@@ -210,6 +249,8 @@ def status(wish: Wish) -> None:
     holder = storage.read(clients, lock.lock_key(wish.stack))
     print(f"  {'in use':<8} {'by {who} on {host}, a {doing}'.format(**holder) if holder else 'no'}")
     print("  " + (_listed(counts) or "nothing is there"))
+    for release in reversed(rollout.Record(clients, wish.stack).history):
+        print(f"  release  {releases.summary(release)}")
 
 
 def unlock(wish: Wish) -> None:
@@ -408,6 +449,10 @@ def _forget_here(home: Path, stack: str) -> None:
     for path in access.parent.glob(f"{access.stem}.*"):  # the demo leaves a session's credentials beside it
         path.unlink()
     shutil.rmtree(lock.working_folder(home, stack), ignore_errors=True)
+
+
+def _stamp(commit: str) -> releases.Stamp:
+    return releases.Stamp(names.timestamp(datetime.now(UTC)), names.tag_value(_person()), commit)
 
 
 def _commit() -> str:

@@ -12,6 +12,9 @@ from botocore.exceptions import ClientError
 
 from deploy.target import Clients, Target
 
+# What was to be replaced may be gone: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+_CONDITION_FAILED = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409")
+
 
 def state_bucket(target: Target) -> str:
     """Name the bucket of states; bucket names are shared by everybody on AWS, so the account's number is in it."""
@@ -89,21 +92,34 @@ def upload(clients: Clients, folder: Path, manifest: Mapping[str, Mapping[str, s
 
 def read(clients: Clients, key: str) -> dict[str, Any] | None:
     """Read a JSON object of the state bucket, or None when it is not there."""
+    return read_tagged(clients, key)[0]
+
+
+def read_tagged(clients: Clients, key: str) -> tuple[dict[str, Any] | None, str | None]:
+    """Read a JSON object of the state bucket with the tag that tells it from what is written later; or neither."""
     try:
         answer = clients("s3").get_object(Bucket=state_bucket(clients.target), Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchBucket", "404"}:
-            return None
+            return None, None
         raise
     content: dict[str, Any] = json.loads(answer["Body"].read())
-    return content
+    return content, answer["ETag"]
 
 
 def write(clients: Clients, key: str, content: Mapping[str, Any], *, only_if_new: bool = False) -> bool:
     """Write a JSON object to the state bucket; False when it had to be new and was not."""
-    condition = {"IfNoneMatch": "*"} if only_if_new else {}
+    return _put(clients, key, content, {"IfNoneMatch": "*"} if only_if_new else {}) is not None
+
+
+def write_tagged(clients: Clients, key: str, content: Mapping[str, Any], read: str | None) -> str | None:
+    """Replace what was read under a tag, or write what was not there; return its tag, None when somebody was faster."""
+    return _put(clients, key, content, {"IfMatch": read} if read else {"IfNoneMatch": "*"})
+
+
+def _put(clients: Clients, key: str, content: Mapping[str, Any], condition: Mapping[str, str]) -> str | None:
     try:
-        clients("s3").put_object(
+        answer = clients("s3").put_object(
             Bucket=state_bucket(clients.target),
             Key=key,
             Body=json.dumps(content, indent=2).encode(),
@@ -111,10 +127,10 @@ def write(clients: Clients, key: str, content: Mapping[str, Any], *, only_if_new
             **condition,
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] in {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}:
-            return False
+        if error.response["Error"]["Code"] in _CONDITION_FAILED:
+            return None
         raise
-    return True
+    return str(answer["ETag"])
 
 
 def delete(clients: Clients, *keys: str) -> None:

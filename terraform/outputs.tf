@@ -26,6 +26,19 @@ output "access" {
   }
 }
 
+output "releases" {
+  description = "The versions published last, by service and function: where the release after an apply points the aliases."
+  value = {
+    identity      = module.identity.versions
+    devices       = module.devices.versions
+    payments      = module.payments.versions
+    ledger        = module.ledger.versions
+    notifications = module.notifications.versions
+    partners      = merge(module.partners.versions, values(module.mocks)[*].versions...)
+    operations    = module.operations.versions
+  }
+}
+
 output "created_at" {
   description = "When the stack was first deployed; the next deploy gives it again."
   value       = var.created_at

@@ -197,6 +197,11 @@ resource "aws_lambda_alias" "live" {
   description      = "What callers reach."
   function_name    = aws_lambda_function.this[each.key].function_name
   function_version = aws_lambda_function.this[each.key].version
+
+  # Where it points is the release's to say, from the first one on: deploy moves it after an apply, a rollback moves it back.
+  lifecycle {
+    ignore_changes = [function_version, routing_config]
+  }
 }
 
 resource "aws_lambda_permission" "this" {

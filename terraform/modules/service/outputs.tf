@@ -13,6 +13,11 @@ output "functions" {
   depends_on = [aws_lambda_permission.this]
 }
 
+output "versions" {
+  description = "The version of each function that was published last, by the function's full name."
+  value       = { for name, function in aws_lambda_function.this : local.names[name] => function.version }
+}
+
 output "failures" {
   description = "The functions with a dead-letter queue by `<service>/<name>`, and what the queue holds: messages of a `queue`, calls of a `function`, or notes on records of a `stream`."
   value = merge(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from deploy import run
+from deploy import run, target
 from deploy.__main__ import app
 from deploy.account import Account
 from deploy.errors import AlreadyThereError, DeployError
@@ -231,3 +231,16 @@ def test_a_scale_that_is_no_number_is_refused_in_a_sentence() -> None:
     assert run.scale("0.01") == 0.01
     with pytest.raises(ValueError, match="DELAY_SCALE is a number"):
         run.scale("fast")
+
+
+@pytest.mark.parametrize("text", ["last", "-1", "1.5", "v2"])
+def test_a_release_that_is_no_number_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match="TO is the number of a release"):
+        run.number(text)
+
+
+def test_a_stack_of_a_cloud_that_does_not_run_cannot_be_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(target, "embedded_cloud_runs", lambda: False)
+
+    with pytest.raises(DeployError, match="does not run, so there is no paygo-demo to roll back"):
+        run.roll_back(run.Wish("demo"), None, None)
