@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from deploy.errors import DeployError
+from deploy.leftovers import counted
 
 type Versions = Mapping[str, Mapping[str, str]]
 """The version of each function, by service and the function's full name."""
@@ -235,12 +236,8 @@ def in_words(release: Release) -> str:
     """
     moved = {service: len(steps) for service, steps in sorted(release.moved().items())}
     new = sum(step.before is None for steps in release.services.values() for step in steps.values())
-    parts = [f"{service} {_functions(count)}" for service, count in moved.items()]
-    return ", ".join([*parts, f"{_functions(new)} new"] if new else parts) or "no function moved"
-
-
-def _functions(count: int) -> str:
-    return f"{count} function{'' if count == 1 else 's'}"
+    parts = [f"{service} {counted(count, 'function')}" for service, count in moved.items()]
+    return ", ".join([*parts, counted(new, "new function")] if new else parts) or "no function moved"
 
 
 def moves_in_words(made: Release, goal: Release, stack: str) -> list[str]:

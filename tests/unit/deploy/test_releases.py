@@ -233,10 +233,10 @@ def test_a_release_is_told_in_words() -> None:
     back = undo([first, second]).release
     assert back is not None
 
-    assert releases.in_words(first) == "3 functions new"
-    assert releases.in_words(second) == "payments 2 functions, 1 function new"
+    assert releases.in_words(first) == "3 new functions"
+    assert releases.in_words(second) == "payments 2 functions, 1 new function"
     assert releases.summary(second) == (
-        "2 2026-11-30T18:00:00Z deploy of abc123 by ada@example.org: payments 2 functions, 1 function new"
+        "2 2026-11-30T18:00:00Z deploy of abc123 by ada@example.org: payments 2 functions, 1 new function"
     )
     assert releases.summary(back) == (
         "3 2026-11-30T18:00:00Z rollback to release 1, of abc123 by ada@example.org: payments 2 functions; "

@@ -103,7 +103,7 @@ def numbers(clients: Clients) -> list[tuple[int, bool]]:
 
 
 def test_a_deploy_moves_the_aliases_that_are_behind_and_says_so(clients: Clients, functions: Lambda) -> None:
-    assert deploy(clients, "1") == ["release 1 is live: 2 functions new"]
+    assert deploy(clients, "1") == ["release 1 is live: 2 new functions"]
     assert functions.calls == []
 
     assert deploy(clients, "2") == ["release 2 is live: payments 1 function"]
