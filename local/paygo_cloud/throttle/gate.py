@@ -9,7 +9,8 @@ from paygo_cloud.throttle.buckets import TokenBucket
 from paygo_cloud.throttle.clock import Clock
 from paygo_cloud.throttle.operations import Call
 from paygo_cloud.throttle.refusals import Answer, Error, refused, throttled
-from paygo_limits import ALL, Rate, quota, rates
+from paygo_limits import ALL, Rate, quota
+from paygo_limits import rates as rates_of
 
 SHARED = {"apigatewayv2": "apigateway"}
 """Whose rate for all operations a service shares: the page on API Gateway's quotas names both versions' operations, and
@@ -97,9 +98,12 @@ class Gate:
         counted
             The quota that the call's operation counts towards, if any.
         """
+        rates = _rates(call)
+        if counted is None and not rates:
+            return None
         now = self.clock.now()
         tally = self.record.setdefault(call.name, Tally())
-        buckets = self._of(scope, call, now)
+        buckets = {name: self._bucket(scope, name, rate, now) for name, rate in rates.items()}
         empty = next((name for name, bucket in buckets.items() if not bucket.has_token(now)), None)
         if empty is not None:
             return self._refuse(tally, now, empty, throttled(call))
@@ -113,13 +117,10 @@ class Gate:
         tally.passed_at.append(round(now, 3))
         return None
 
-    def _of(self, scope: str, call: Call, now: float) -> dict[str, TokenBucket]:
-        found = {}
-        for name, rate in _rates(call).items():
-            if (scope, name) not in self._buckets:
-                self._buckets[scope, name] = TokenBucket(rate, now)
-            found[name] = self._buckets[scope, name]
-        return found
+    def _bucket(self, scope: str, name: str, rate: Rate, now: float) -> TokenBucket:
+        if (scope, name) not in self._buckets:
+            self._buckets[scope, name] = TokenBucket(rate, now)
+        return self._buckets[scope, name]
 
     @staticmethod
     def _refuse(tally: Tally, now: float, by: str, answer: Answer) -> Answer:
@@ -131,6 +132,6 @@ class Gate:
 def _rates(call: Call) -> dict[str, Rate]:
     """Return the rates that a call is held to, its own first."""
     sharing = SHARED.get(call.service, call.service)
-    own, shared = rates(call.service).get(call.operation), rates(sharing).get(ALL)
+    own, shared = rates_of(call.service).get(call.operation), rates_of(sharing).get(ALL)
     found = {call.name: own, f"{sharing}.{ALL}": shared}
     return {name: rate for name, rate in found.items() if rate is not None}

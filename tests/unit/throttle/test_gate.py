@@ -134,6 +134,13 @@ def test_what_was_called_and_refused_is_told_with_its_times() -> None:
     }
 
 
+def test_what_has_neither_rate_nor_quota_passes_unrecorded() -> None:
+    limited, put = gate(), call("dynamodb", "PutItem", TableName="t", Item={})
+
+    assert [limited.answer(HERE, put) for _ in range(1000)] == [None] * 1000
+    assert limited.record == {}
+
+
 @pytest.mark.parametrize(("speed", "expected"), [(1.0, 12.0), (60.0, 125.0), (BY_HAND, 5.0)])
 def test_a_clock_goes_as_fast_as_it_is_told_and_jumps(speed: float, expected: float) -> None:
     times = iter([100.0, 102.0]) if speed > 1 else iter([100.0, 107.0])
