@@ -33,6 +33,7 @@ GROUPS = {
     "tests/faults/": "stack",
     "tests/integration/": "stack",
     "tests/local/test_kill_points.py": "kill-points",
+    "tests/local/test_throttle.py": "throttle",
 }
 
 
