@@ -19,7 +19,6 @@ from bench.throttle import Seen, lines, throttled
 from bench.workshop import ROOT, Workshop
 from paygo_limits import rates
 
-
 ORDER = (False, True, True, False)
 """Which of the deploys are throttled."""
 
