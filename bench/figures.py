@@ -63,6 +63,8 @@ AWS_CALLS = Figure("aws-calls", "AWS calls of our functions in a registration", 
 CREATE_REST_API = Figure("create-rest-api", "CreateRestApi calls in a deploy", 1, "calls")
 PUT_REST_API = Figure("put-rest-api", "PutRestApi calls in a deploy", 1, "calls")
 CREATE_DEPLOYMENT = Figure("create-deployment", "CreateDeployment calls in a deploy", 1, "calls")
+DEPLOY_THROTTLED = Figure("deploy-throttled", "deploy behind AWS's rates / without", 1.2, "times")
+SLOW_CALLS = Figure("slow-calls", "calls more than one in a deploy, of those limited to less than 1/s", 0, "calls")
 TESTS = Figure("tests", "`make test`", 900, "s")
 
 FIGURES = (

@@ -36,21 +36,21 @@ def stack(workshop: Workshop) -> Iterator[Measurement]:
     """Deploy and destroy the branch `bench` twice; the second deploy is made with the provider's log on."""
     with embedded_cloud(workshop):
         try:
-            _deploy(workshop, "destroy", "destroy what an earlier bench left")
+            run_deploy(workshop, "destroy", "destroy what an earlier bench left")
             workshop.timed("build", ["./build.sh"], environment=_environment(workshop))
-            first = _deploy(workshop, "up", "deploy")
+            first = run_deploy(workshop, "up", "deploy")
             yield Measurement(SECOND_PLAN, (_planned_changes(workshop),))
-            again = [_deploy(workshop, "up", "deploy with nothing changed") for _ in range(UNCHANGED)]
+            again = [run_deploy(workshop, "up", "deploy with nothing changed") for _ in range(UNCHANGED)]
             yield Measurement(DEPLOY_AGAIN, tuple(again))
-            gone = [_deploy(workshop, "destroy", "destroy")]
+            gone = [run_deploy(workshop, "destroy", "destroy")]
             log = workshop.logs / "provider.log"
             log.unlink(missing_ok=True)
             logged = {"TF_LOG_PROVIDER": "DEBUG", "TF_LOG_PATH": str(log)}
-            second = _deploy(workshop, "up", "deploy with the provider's log", logged)
+            second = run_deploy(workshop, "up", "deploy with the provider's log", logged)
             yield from _limited_calls(log)
             yield Measurement(DEPLOY, (first, second), note="the second time with the provider's log on")
         finally:
-            last = _deploy(workshop, "destroy", "destroy")
+            last = run_deploy(workshop, "destroy", "destroy")
         yield Measurement(DESTROY, (*gone, last))
 
 
@@ -59,13 +59,14 @@ def deployed(workshop: Workshop, branch: str) -> Iterator[None]:
     """Have a branch's stack for as long as a part of the bench needs it, its delays a thousandth as in tests."""
     more = {"BRANCH": branch, "DELAY_SCALE": "0.001"}
     try:
-        _deploy(workshop, "up", f"deploy {branch}", more)
+        run_deploy(workshop, "up", f"deploy {branch}", more)
         yield
     finally:
-        _deploy(workshop, "destroy", f"destroy {branch}", more)
+        run_deploy(workshop, "destroy", f"destroy {branch}", more)
 
 
-def _deploy(workshop: Workshop, verb: str, name: str, more: dict[str, str] | None = None) -> float:
+def run_deploy(workshop: Workshop, verb: str, name: str, more: dict[str, str] | None = None) -> float:
+    """Bring the bench's stack ``up``, or ``destroy`` it, and return the seconds that it took."""
     return workshop.timed(name, [PYTHON, "-m", "deploy", verb], environment=_environment(workshop) | (more or {}))
 
 

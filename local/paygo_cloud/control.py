@@ -21,6 +21,8 @@ from paygo_cloud.home import ACCOUNT, REGION, Cloud, Home
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+CHOSEN = ("PAYGO_GAPS_OFF", "PAYGO_THROTTLE")
+"""Of the caller's environment: what a server is told by whoever starts it."""
 
 Report = Callable[[str], None]
 
@@ -134,10 +136,10 @@ def _start(home: Home, port: int, mqtt_port: int, report: Report) -> Cloud:
 def _server_environment(home: Home, port: int, mqtt_port: int, root_key: tuple[str, str]) -> dict[str, str]:
     """Make the server's whole environment: functions inherit it, so nothing of the caller's gets in by accident."""
     inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
-    chosen_gaps = {name: value for name, value in os.environ.items() if name == "PAYGO_GAPS_OFF"}
+    chosen = {name: value for name, value in os.environ.items() if name in CHOSEN}
     return {
         **inherited,
-        **chosen_gaps,
+        **chosen,
         "HOME": str(home.temporary),
         "TMPDIR": str(home.temporary),
         "STATE_DIR": str(home.temporary / "state"),

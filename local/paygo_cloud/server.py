@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from paygo_cloud import expressions, forks, gaps, kill_points, locks, starts
+from paygo_cloud import expressions, forks, gaps, kill_points, locks, starts, throttle
 
 
 def main() -> None:
@@ -18,6 +18,7 @@ def main() -> None:
     starts.install()
     expressions.install()
     forks.install()
+    throttle.install()
 
     from ministack import app
 

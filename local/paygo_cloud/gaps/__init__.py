@@ -47,6 +47,7 @@ GAPS = (
     "rest_api_settings",
     "root_keys",
     "secret_versions",
+    "service_quotas",
     "shared_code",
     "signed_bodies",
     "stream_failures",
