@@ -1,5 +1,5 @@
 variable "stack" {
-  description = "The stack's facts: its name, whether it is for development, where it stands, what its queues' URLs start with, how long its delays are and the topic of its alarms."
+  description = "The stack's facts: its name, whether it is for development, where it stands, what its queues' URLs start with, how long its delays are, the topic of its alarms and whether a `function` or a `service` has a role."
   type = object({
     name        = string
     development = bool
@@ -9,12 +9,19 @@ variable "stack" {
     queue_urls  = string
     alarms      = string
     delay_scale = number
+    roles       = string
   })
 }
 
 variable "name" {
   description = "The service: its folder in lambdas/ and its Python package."
   type        = string
+}
+
+variable "shared_role" {
+  description = "What a role is called that the functions share; the service's name, unless another module has that."
+  type        = string
+  default     = null
 }
 
 variable "code" {
