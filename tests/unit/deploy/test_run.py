@@ -201,3 +201,42 @@ def test_a_scale_that_is_no_number_is_refused_in_a_sentence() -> None:
     assert run.scale("0.01") == 0.01
     with pytest.raises(ValueError, match="DELAY_SCALE is a number"):
         run.scale("fast")
+
+
+def test_dev_is_short_for_development() -> None:
+    assert [run.stage(text) for text in ("dev", "development", "staging")] == ["development", "development", "staging"]
+
+
+def test_roles_are_a_functions_or_a_services() -> None:
+    assert [run.roles(text) for text in ("function", "service")] == ["function", "service"]
+    with pytest.raises(ValueError, match="ROLES is function or service"):
+        run.roles("stack")
+
+
+@pytest.mark.parametrize(
+    ("stage", "said", "before", "roles"),
+    [
+        ("development", None, None, "function"),
+        ("development", None, "service", "service"),
+        ("development", "function", "service", "function"),
+        ("production", None, "service", "function"),
+        ("staging", "service", None, "service"),  # which Terraform refuses in a sentence
+    ],
+)
+def test_shared_roles_are_kept_in_development(stage: str, said: str | None, before: str | None, roles: str) -> None:
+    assert told(run.Wish("demo", stage=stage, roles=said), roles=before)["roles"] == roles
+
+
+def test_a_stack_needs_what_its_kind_needs() -> None:
+    own, shared = (run._needed(run.Wish("demo", roles=roles), State({})) for roles in ("function", "service"))
+
+    assert own["aws_iam_role"] > shared["aws_iam_role"]
+    assert run._needed(run.Wish("demo", stage="nonsense"), State({})) == {}  # which Terraform refuses in a sentence
+
+
+def test_how_much_changed_is_told_to_who_tests_the_stack(monkeypatch: pytest.MonkeyPatch, removed: Any) -> None:
+    monkeypatch.setattr(run, "_strays", lambda *_: [])
+
+    assert run._apply(None, "paygo-demo", Terraform(), {}, State({})) == 0  # type: ignore[arg-type]
+    lost = Terraform(AlreadyThereError("Alias already exists: live"))
+    assert run._apply(None, "paygo-demo", lost, {}, State({})) > 0  # type: ignore[arg-type]
