@@ -157,6 +157,8 @@ def computed(recorded: Mapping[str, Needs]) -> str:
             "",
             *_quotas(own, shared),
             "",
+            *_unchecked(own),
+            "",
             "## What does a day of thirty to sixty stacks take?",
             "",
             *_days(own, shared),
@@ -189,6 +191,11 @@ def _quotas(own: Needs, shared: Needs) -> list[str]:
             f"| {amount(need, row.quota)} | {row.limit // need:,} | {row.quota.code or '-'} |"
         )
     return lines
+
+
+def _unchecked(needed: Needs) -> list[str]:
+    named = dict.fromkeys(row.quota.service for row in written(needed) if not row.quota.checked)
+    return [f"Not yet compared with AWS's own pages: the numbers of {', '.join(f'`{service}`' for service in named)}."]
 
 
 def _days(own: Needs, shared: Needs) -> list[str]:

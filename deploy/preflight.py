@@ -142,9 +142,10 @@ def check(clients: Clients, stack: str, needed: Needs, state: State) -> str:
 
 def look(clients: Clients, wanted: Sequence[Limited] = LIMITED, *stacks: str) -> list[Stock]:
     """Count what the account holds of each, all at once, for the stacks whose state is there and for these."""
+    ask = askers(clients)
     with ThreadPoolExecutor(_THREADS) as pool:
         with_state = pool.submit(storage.stacks, clients)
-        limits = pool.map(lambda limited: allowed(clients, limited.quota), wanted)
+        limits = pool.map(lambda limited: allowed(ask, limited.quota), wanted)
         held = pool.map(lambda limited: _held(clients, limited), wanted)
         known = {*with_state.result(), *stacks}
         return [
@@ -169,14 +170,19 @@ def _held(clients: Clients, limited: Limited) -> list[str] | int | None:
         return None
 
 
-def allowed(clients: Clients, quota: Quota) -> int:
+def askers(clients: Clients) -> Callable[[Quota], Any]:
+    """Make what gives the Service Quotas that knows a quota, which need not be the region's."""
+    here = clients.target.region
+    made = {region: Clients(replace(clients.target, region=region), _IMPATIENT) for region in {here, *_HOME.values()}}
+    return lambda quota: made[_HOME.get(quota.service, here)]("service-quotas")
+
+
+def allowed(ask: Callable[[Quota], Any], quota: Quota) -> int:
     """Ask AWS how many the account may have; what is written down where it does not answer."""
     if quota.code is None:
         return quota.limit
-    home = _HOME.get(quota.service, clients.target.region)
-    asked = Clients(replace(clients.target, region=home), _IMPATIENT)("service-quotas")
     try:
-        answer = asked.get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)
+        answer = ask(quota).get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)
         return int(answer["Quota"]["Value"])
     except Exception:  # noqa: BLE001 (whatever keeps AWS from answering, the written-down limit holds)
         return quota.limit

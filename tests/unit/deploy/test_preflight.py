@@ -10,7 +10,20 @@ from moto import mock_aws
 from deploy import lock, needs, preflight, storage
 from deploy.errors import DeployError
 from deploy.needs import CODE, LIMITED, missing
-from deploy.preflight import LISTINGS, OTHERS, STRAYS, Listing, Lives, Stock, allowed, by_stack, check, look, refusal
+from deploy.preflight import (
+    LISTINGS,
+    OTHERS,
+    STRAYS,
+    Listing,
+    Lives,
+    Stock,
+    allowed,
+    askers,
+    by_stack,
+    check,
+    look,
+    refusal,
+)
 from deploy.storage import State
 from deploy.target import Clients, Target
 
@@ -224,8 +237,10 @@ def test_aws_is_asked_and_what_is_written_down_holds_where_it_does_not_answer(
 
     monkeypatch.setattr(Clients, "__call__", made)
 
-    assert allowed(Clients(Target("eu-west-1", "123456789012", "nobody")), ROLES.quota) == limit
-    assert asked == [("service-quotas", "us-east-1")]  # where AWS keeps what IAM counts
+    ask = askers(Clients(Target("eu-west-1", "123456789012", "nobody")))
+    assert allowed(ask, ROLES.quota) == limit
+    assert allowed(ask, RULES.quota) in {limit, RULES.quota.limit}
+    assert asked == [("service-quotas", "us-east-1"), ("service-quotas", "eu-west-1")]  # IAM counts all regions in one
 
 
 def test_a_quota_without_a_code_is_not_asked_for() -> None:
