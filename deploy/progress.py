@@ -25,11 +25,11 @@ class Progress:
         self._earlier = Times.load(times) if times else Times()
         self._times = Times()
         self._first: float | None = None
+        self._compared = self._began = time.monotonic()
         self._console = console or Console(stderr=False, highlight=False)
         self._planned: dict[str, str] = {}
         self._running: dict[str, tuple[str, float]] = {}
         self._done = 0
-        self._began = time.monotonic()
         self._told = self._began
         self._live = (
             Live(console=self._console, transient=True, auto_refresh=False) if self._console.is_terminal else None
@@ -44,6 +44,11 @@ class Progress:
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._began
+
+    @property
+    def seconds_applying(self) -> float:
+        """How long it took from the plan on."""
+        return time.monotonic() - self._compared
 
     def __enter__(self) -> Self:
         if self._live:
@@ -69,6 +74,7 @@ class Progress:
                 self._planned[message["change"]["resource"]["addr"]] = message["change"]["action"]
             case "change_summary" if message["changes"]["operation"] == "plan":
                 count = sum(message["changes"][verb] for verb in ("add", "change", "remove"))
+                self._compared = time.monotonic()
                 self.say(f"{self._phase('plan')}: {count} changes ({self.seconds:.1f} s)")
             case "apply_start" if message["hook"]["action"] != "read":
                 hook, now = message["hook"], time.monotonic()

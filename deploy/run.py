@@ -318,7 +318,7 @@ def _follow(
 ) -> int:
     with Progress("Terraform", times=times) as progress:
         apply(variables, progress)
-    _tell(f"apply: {progress.changes} changes ({progress.seconds:.1f} s)")
+    _tell(f"apply: {progress.changes} changes ({progress.seconds_applying:.1f} s)")
     return progress.changes
 
 

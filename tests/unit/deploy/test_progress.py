@@ -154,6 +154,15 @@ def test_the_time_left_is_in_the_line_that_is_told_now_and_then(clock: Clock, tm
     assert said.getvalue() == "  Terraform: 0 of 4 (6 s, about 35 s left) · making a, 6 s\n"
 
 
+def test_what_the_apply_took_is_without_the_plan(clock: Clock) -> None:
+    run, _ = follow()
+    clock.now += 6
+    run.take({"type": "change_summary", "changes": {"operation": "plan", "add": 1, "change": 0, "remove": 0}})
+    clock.now += 30
+
+    assert run.seconds_applying == 30
+
+
 def test_nothing_is_said_of_the_time_left_while_it_is_compared(clock: Clock) -> None:
     run, said = follow()
     run.take(planned("a"))
