@@ -170,6 +170,14 @@ class Outcome:
         return self.status == 0
 
 
+def killed(branch: str, count: int, tell: Callable[[str], None], seed: int | None = None) -> list[Outcome]:
+    """Kill so many deploys of a branch, at moments that the seed decides and that are told, and see what comes next."""
+    seed = random.SystemRandom().randrange(10**6) if seed is None else seed
+    tell(f"moments of the kills: seed {seed}")
+    chance = random.Random(seed)  # noqa: S311 (moments, not secrets)
+    return list(play(branch, spread(chance, count), chance, tell))
+
+
 def play(
     branch: str, moments: Sequence[Moment], chance: random.Random, tell: Callable[[str], None]
 ) -> Iterator[Outcome]:
