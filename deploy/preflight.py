@@ -24,8 +24,6 @@ PAGES = 60
 STRAYS = "Paygo's but no stack's here"
 OTHERS = "not Paygo's"
 _NAMED = 3
-# Whoever does not answer is not waited for: what is written down does as well.
-_IMPATIENT = {"connect_timeout": 2, "read_timeout": 2, "retries": {"total_max_attempts": 1}}
 _THREADS = 16
 # What is counted in all regions together is kept in one: https://docs.aws.amazon.com/general/latest/gr/iam-service.html
 _HOME = {"iam": "us-east-1", "s3": "us-east-1"}
@@ -173,7 +171,8 @@ def _held(clients: Clients, limited: Limited) -> list[str] | int | None:
 def askers(clients: Clients) -> Callable[[Quota], Any]:
     """Make what gives the Service Quotas that knows a quota, which need not be the region's."""
     here = clients.target.region
-    made = {region: Clients(replace(clients.target, region=region), _IMPATIENT) for region in {here, *_HOME.values()}}
+    others = {region: Clients(replace(clients.target, region=region)) for region in {*_HOME.values()} - {here}}
+    made = {here: clients, **others}
     return lambda quota: made[_HOME.get(quota.service, here)]("service-quotas")
 
 

@@ -53,25 +53,20 @@ class Wish:
         return names.stack_name(self.branch)
 
 
+STAGES = {"dev": "development", "development": "development", "staging": "staging", "production": "production"}
+
+
 def stage(text: str) -> str:
-    """Read what a stack is for, which `dev` says as well.
+    """Read what a stack is for.
 
     >>> stage("dev")
     'development'
     """
-    return "development" if text == "dev" else text
-
-
-def roles(text: str) -> str:
-    """Read what is to have a role of its own.
-
-    >>> roles("service")
-    'service'
-    """
-    if text not in {"function", "service"}:
-        msg = f"ROLES is function or service, what has a role of its own: not '{text}'."
-        raise ValueError(msg)
-    return text
+    try:
+        return STAGES[text]
+    except KeyError:
+        msg = f"STAGE is development, staging or production: not '{text}'."
+        raise ValueError(msg) from None
 
 
 def scale(text: str) -> float:
@@ -85,6 +80,18 @@ def scale(text: str) -> float:
     except ValueError:
         msg = f"DELAY_SCALE is a number, as 0.01: not '{text}'."
         raise ValueError(msg) from None
+
+
+def roles(text: str) -> str:
+    """Read what is to have a role of its own.
+
+    >>> roles("service")
+    'service'
+    """
+    if text not in {"function", "service"}:
+        msg = f"ROLES is function or service, what has a role of its own: not '{text}'."
+        raise ValueError(msg)
+    return text
 
 
 def keys(text: str) -> list[str]:
@@ -171,10 +178,10 @@ def up(wish: Wish) -> dict[str, Any]:
             strays = submit(_strays, clients, wish.stack, state)
             room, took = looked()
             _tell(f"preflight: {room} ({took:.1f} s)")
-            wanted = account.Wanted(wish.mail_sender, wish.token_keys, wish.firewall, wish.partner_network)
-            given = account.ensure(clients, home, names.tag_value(_person()), wanted)
             manifest, took = built()
             _tell(f"build: {len(manifest)} packages ({took:.1f} s)")
+            wanted = account.Wanted(wish.mail_sender, wish.token_keys, wish.firewall, wish.partner_network)
+            given = account.ensure(clients, home, names.tag_value(_person()), wanted)
             since = time.monotonic()
             uploaded = storage.upload(clients, home / "build" / packages_target, manifest)
             _told("upload", f"{uploaded} packages", since)
@@ -398,16 +405,6 @@ def _no_such_kind(kind: str) -> str:
     )
 
 
-def _stage(wish: Wish, state: State) -> str:
-    # A staging stack that is deployed again without its stage said must not lose its protection.
-    return wish.stage or state.output("stage") or "development"
-
-
-def _roles(wish: Wish, state: State) -> str:
-    kept = _kept(wish.roles, state.output("roles"), "function", fits=_stage(wish, state) == "development")
-    return str(kept)
-
-
 def _refuse_another_branch(wish: Wish, state: State) -> None:
     branch = state.tag("Branch")
     if branch is not None and branch != names.tag_value(wish.branch):
@@ -453,6 +450,16 @@ def _variables(
         "embedded": {"endpoint_url": cloud.endpoint_url} if cloud.embedded else None,
         **given.for_stacks,
     }
+
+
+def _stage(wish: Wish, state: State) -> str:
+    # A staging stack that is deployed again without its stage said must not lose its protection.
+    return wish.stage or state.output("stage") or "development"
+
+
+def _roles(wish: Wish, state: State) -> str:
+    kept = _kept(wish.roles, state.output("roles"), "function", fits=_stage(wish, state) == "development")
+    return str(kept)
 
 
 def _kept(wished: Any, before: Any, otherwise: Any, *, fits: bool) -> Any:

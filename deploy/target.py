@@ -58,19 +58,16 @@ class Target:
         return Clients(self)
 
 
-_MAKING = threading.Lock()  # boto3's session, which makes them, is no thing for two threads
-
-
 @dataclass
 class Clients:
-    """AWS clients, each made once and shared by the threads of a sweep; `settings` are botocore's, instead of ours."""
+    """AWS clients, each made once and shared by the threads of a sweep."""
 
     target: Target
-    settings: Mapping[str, Any] = field(default_factory=dict)
     _made: dict[str, Any] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, service: str) -> Any:
-        with _MAKING:
+        with self._lock:
             if service not in self._made:
                 make: Any = _session().client  # its stubs know literal names only
                 self._made[service] = make(
@@ -84,7 +81,7 @@ class Clients:
                         # AWS's control planes allow few calls a second, and one DeleteRestApi in thirty.
                         retries={"mode": "standard", "total_max_attempts": 4 if self.target.embedded else 12},
                         s3={"addressing_style": "path"} if self.target.embedded else None,
-                    ).merge(Config(**self.settings)),
+                    ),
                 )
             return self._made[service]
 

@@ -205,6 +205,8 @@ def test_a_scale_that_is_no_number_is_refused_in_a_sentence() -> None:
 
 def test_dev_is_short_for_development() -> None:
     assert [run.stage(text) for text in ("dev", "development", "staging")] == ["development", "development", "staging"]
+    with pytest.raises(ValueError, match="STAGE is development, staging or production"):
+        run.stage("nonsense")
 
 
 def test_roles_are_a_functions_or_a_services() -> None:
@@ -231,7 +233,7 @@ def test_a_stack_needs_what_its_kind_needs() -> None:
     own, shared = (run._needed(run.Wish("demo", roles=roles), State({})) for roles in ("function", "service"))
 
     assert own["aws_iam_role"] > shared["aws_iam_role"]
-    assert run._needed(run.Wish("demo", stage="nonsense"), State({})) == {}  # which Terraform refuses in a sentence
+    assert run._needed(run.Wish("demo", stage="production", roles="service"), State({})) == {}  # Terraform refuses it
 
 
 def test_how_much_changed_is_told_to_who_tests_the_stack(monkeypatch: pytest.MonkeyPatch, removed: Any) -> None:
