@@ -42,11 +42,11 @@ locals {
   stack = {
     name        = var.stack
     development = var.stage == "development"
+    roles       = var.roles
     region      = var.region
     account_id  = data.aws_caller_identity.current.account_id
     partition   = data.aws_partition.current.partition
     delay_scale = var.delay_scale
-    roles       = var.roles
     alarms      = "arn:${data.aws_partition.current.partition}:sns:${var.region}:${data.aws_caller_identity.current.account_id}:${var.stack}-alarms"
     queue_urls  = "${coalesce(one(var.embedded[*].endpoint_url), "https://sqs.${var.region}.${data.aws_partition.current.dns_suffix}")}/${data.aws_caller_identity.current.account_id}"
   }

@@ -1,15 +1,15 @@
 variable "stack" {
-  description = "The stack's facts: its name, whether it is for development, where it stands, what its queues' URLs start with, how long its delays are, the topic of its alarms and whether a `function` or a `service` has a role."
+  description = "The stack's facts: its name, whether it is for development, what has a role of its own, where it stands, what its queues' URLs start with, how long its delays are and the topic of its alarms."
   type = object({
     name        = string
     development = bool
+    roles       = string
     region      = string
     account_id  = string
     partition   = string
     queue_urls  = string
     alarms      = string
     delay_scale = number
-    roles       = string
   })
 }
 
