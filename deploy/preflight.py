@@ -247,7 +247,7 @@ def _takers(by: Mapping[str, int]) -> str:
         largest = ", ".join(f"{name} {count:,}" for count, name in stacks[:_NAMED])
         total = sum(count for count, _ in stacks)
         told.append(f"{counted(len(stacks), 'stack')} hold{'s' * (len(stacks) == 1)} {total:,} ({largest}{rest})")
-    told += [f"{by[name]:,} are {name}" for name in (STRAYS, OTHERS) if by.get(name)]
+    told += [f"{by[name]:,} {'is' if by[name] == 1 else 'are'} {name}" for name in (STRAYS, OTHERS) if by.get(name)]
     return f", of which {' and '.join(told)}" if len(told) < 3 else f", of which {', '.join(told[:-1])} and {told[-1]}"
 
 

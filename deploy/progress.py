@@ -25,6 +25,7 @@ class Progress:
         self._earlier = Times.load(times) if times else Times()
         self._times = Times()
         self._first: float | None = None
+        self._last: float | None = None
         self._compared = self._began = time.monotonic()
         self._console = console or Console(stderr=False, highlight=False)
         self._planned: dict[str, str] = {}
@@ -95,6 +96,7 @@ class Progress:
         action, since = self._running.pop(address, ("", 0.0))
         if done:
             self._done += 1
+            self._last = time.monotonic()
             first = self._first or since
             self._times.note(self._planned.get(address, action), address, since - first, time.monotonic() - first)
 
@@ -113,7 +115,8 @@ class Progress:
             return f"{self._title}: comparing with what is there ({self.seconds:.0f} s)"
         left = ""
         if self._first is not None:
-            left = f", {words(self._earlier.left(self._planned, self._done, now - self._first))}"
+            idle = now - (self._last or self._first)
+            left = f", {words(self._earlier.left(self._planned, self._done, now - self._first, idle))}"
         text = f"{self._title}: {self._done} of {len(self._planned)} ({self.seconds:.0f} s{left})"
         if self._running:
             oldest, (action, since) = min(self._running.items(), key=lambda item: item[1][1])

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from deploy.errors import DeployError
@@ -24,10 +25,13 @@ def check(api_url: str, *, fresh: bool, ask: Ask | None = None, sleep: Callable[
         When the stack does not answer as it should after a few seconds of patience.
     """
     ask = ask or _ask
-    expect("GET", f"{api_url}/v1/configuration", 200, ask, sleep)
-    if not fresh:
-        return "the API answers"
-    expect("POST", f"{api_url}/v1/sessions", 201, ask, sleep)
+    with ThreadPoolExecutor() as pool:  # two functions that start for the first time do so together
+        configuration = pool.submit(expect, "GET", f"{api_url}/v1/configuration", 200, ask, sleep)
+        session = pool.submit(expect, "POST", f"{api_url}/v1/sessions", 201, ask, sleep) if fresh else None
+        configuration.result()
+        if session is None:
+            return "the API answers"
+        session.result()
     return "the API answers and opens a session"
 
 

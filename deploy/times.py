@@ -40,25 +40,25 @@ class Times:
     def note(self, action: str, address: str, began: float, ended: float) -> None:
         self.spans[f"{action} {address}"] = (round(began, 1), round(ended, 1))
 
-    def left(self, planned: Mapping[str, str], done: int, elapsed: float) -> float:
-        """Guess the seconds that are left of a run that has done so many of what is planned.
+    def left(self, planned: Mapping[str, str], done: int, elapsed: float, idle: float = 0.0) -> float:
+        """Guess the seconds that are left of a run that has done so many of what is planned, the last one `idle` ago.
 
-        A run is taken to be where earlier ones were when they had done as many of these resources, and to be as much
-        slower or faster over the rest as it was so far.
+        A run is taken to be where earlier ones were when they had done as many of these resources, or on the way from
+        there to the next, and to be as much slower or faster over the rest as it was so far.
 
         >>> times = Times({"create a": (0, 10), "create b": (0, 20), "create c": (20, 40)})
         >>> planned = dict.fromkeys("abc", "create")
         >>> [times.left(planned, done, elapsed) for done, elapsed in ((0, 0), (2, 20), (2, 40), (3, 40))]
-        [40, 20.0, 40.0, 0.0]
+        [40.0, 20.0, 40.0, 0.0]
+        >>> [times.left(planned, 2, 20 + idle, idle) for idle in (5, 15, 60)]
+        [15.0, 5.0, 1.0]
         """
-        ends = self._ends(planned)
-        if done >= len(ends):
+        ends = [0.0, *self._ends(planned)]
+        if done >= len(ends) - 1:
             return 0.0
-        if not done:
-            return max(ends[-1] - elapsed, 1.0)
-        position = ends[done - 1]
-        pace = min(max(elapsed / position, 0.5), 3.0) if position > _EARLY else 1.0
-        return max((ends[-1] - position) * pace, 1.0)
+        position, upcoming = ends[done], ends[done + 1]
+        pace = min(max((elapsed - idle) / position, 0.5), 3.0) if position > _EARLY else 1.0
+        return max((ends[-1] - min(position + idle / pace, upcoming)) * pace, 1.0)
 
     def _ends(self, planned: Mapping[str, str]) -> list[float]:
         """Say when each would be done, were they all begun as earlier: what is unknown is spread over its guess."""

@@ -48,9 +48,18 @@ def test_the_examples_are_right() -> None:
     assert doctest.testmod(times).failed == 0
 
 
-@pytest.mark.parametrize(("done", "elapsed", "left"), [(0, 0, 40), (0, 10, 30), (1, 5, 35), (3, 30, 10), (4, 99, 0)])
-def test_a_run_as_fast_as_the_earlier_one_takes_what_that_took(done: int, elapsed: float, left: float) -> None:
-    assert EARLIER.left(ALL, done, elapsed) == left
+@pytest.mark.parametrize(
+    ("done", "elapsed", "idle", "left"),
+    [(0, 0, 0, 40), (0, 3, 3, 37), (1, 5, 0, 35), (3, 30, 0, 10), (3, 34, 4, 6), (4, 99, 0, 0)],
+)
+def test_a_run_as_fast_as_the_earlier_one_takes_what_that_took(
+    done: int, elapsed: float, idle: float, left: float
+) -> None:
+    assert EARLIER.left(ALL, done, elapsed, idle) == left
+
+
+def test_time_that_passes_while_nothing_is_done_takes_a_run_no_further_than_the_next_resource() -> None:
+    assert EARLIER.left(ALL, 0, 60, 60) == 35  # not even the first, which takes five, is done
 
 
 def test_a_run_that_is_slower_so_far_is_taken_to_stay_slower() -> None:
@@ -76,7 +85,7 @@ def test_a_run_of_which_nothing_is_known_is_guessed_and_corrected_by_its_pace() 
 
 
 def test_a_guess_never_ends_before_the_run_does() -> None:
-    assert Times().left(ALL, 0, 10_000) == 1
+    assert Times().left({"a": "create"}, 0, 10_000, 10_000) == 1
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{", '{"a": 1}', '{"a": [1, "x"]}'])
@@ -110,11 +119,11 @@ def test_a_run_that_knows_nothing_does_not_take_its_first_resources_for_the_whol
         run.take(planned(str(number)))
     for number in range(50):
         run.take(hook("apply_start", str(number)))
+        clock.now += 0.4
         run.take(hook("apply_complete", str(number)))
-    clock.now += 20
     run.take({"type": "tick"})
 
-    assert "50 of 100 (20 s, about 20 s left)" in said.getvalue()
+    assert "39 of 100 (16 s, about 25 s left)" in said.getvalue()
 
 
 def test_a_run_keeps_what_others_took(clock: Clock, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_fresh_stack_is_asked_for_a_session(sleep: Callable[[float], None], sl
     stack = Stack(GET=[200], POST=[201])
 
     assert smoke.check(API, fresh=True, ask=stack, sleep=sleep) == "the API answers and opens a session"
-    assert stack.asked == [f"GET {API}/v1/configuration", f"POST {API}/v1/sessions"]
+    assert sorted(stack.asked) == [f"GET {API}/v1/configuration", f"POST {API}/v1/sessions"]
     assert slept == []
 
 
