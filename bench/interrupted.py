@@ -157,9 +157,10 @@ def _terraforms(branch: str) -> list[int]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a deploy that was ended."""
+    """What became of a deploy that was ended: its own last words, and those of the run after it."""
 
     moment: Moment
+    last_words: str
     next_run: str
     status: int
     said: str
@@ -192,15 +193,15 @@ def play(
         ended = Run(branch, "up")
         ended.is_ended(moment)
         verb = chance.choice(["up", "destroy"])
-        outcome = _next(branch, verb, moment)
+        outcome = _next(branch, verb, moment, ended.said)
         is_up = verb == "up" and outcome.is_good
         tell(f"{moment}: the next {verb} {'succeeded' if outcome.is_good else 'failed'} in {outcome.seconds:.0f} s")
         yield outcome
     Run(branch, "destroy").succeeds()
 
 
-def _next(branch: str, verb: str, moment: Moment) -> Outcome:
+def _next(branch: str, verb: str, moment: Moment, last_words: str) -> Outcome:
     began = time.monotonic()
     run = Run(branch, verb)
     status = run.ends()
-    return Outcome(moment, verb, status, run.said, time.monotonic() - began)
+    return Outcome(moment, last_words, verb, status, run.said, time.monotonic() - began)
