@@ -19,7 +19,7 @@ CLOUD := local/.venv/bin/python -m paygo_cloud
 WORKERS ?= 2
 
 # What deploy and destroy are told; a branch name may hold anything, so it travels in the environment.
-export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS TOKEN_KEYS FIREWALL PARTNER_NETWORK REPLACE
+export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS TOKEN_KEYS FIREWALL PARTNER_NETWORK REPLACE ROLES
 export SECRET STEP SERVICE TO
 # What a pipeline is told of a change.
 export SINCE TARGET COMMIT OWNER
@@ -36,7 +36,7 @@ demo: ## from nothing to a device that has been paid for, on the embedded cloud
 	@./setup.sh
 	@$(PYTHON) -m demo
 
-deploy: ## BRANCH=x [PROFILE=p] [STAGE=..] [TTL=8h]: bring a branch's stack up
+deploy: ## BRANCH=x [PROFILE=p] [STAGE=..] [TTL=8h] [ROLES=service]: bring a branch's stack up
 	@./setup.sh
 	@$(PYTHON) -m deploy up
 
@@ -55,6 +55,14 @@ status: ## BRANCH=x [PROFILE=p]: what is there of a branch's stack
 unlock: ## BRANCH=x [PROFILE=p]: free a stack whose deploy died on another machine
 	@./setup.sh
 	@$(PYTHON) -m deploy unlock
+
+capacity: ## [PROFILE=p] [ROLES=service]: how many stacks the account holds, and which quota decides
+	@./setup.sh
+	@$(PYTHON) -m deploy capacity
+
+needs: ## record what a stack needs of the account's quotas, from Terraform's plan
+	@./setup.sh
+	@$(PYTHON) -m tests.policy.needs
 
 dead-letters: ## BRANCH=x [PROFILE=p] [DO="show <id>"|"redrive --service s --rate 5"|"discard <id> --reason '..'"|errors]: what got stuck
 	@./setup.sh python

@@ -71,7 +71,7 @@ def run_deploy(workshop: Workshop, verb: str, name: str, more: dict[str, str] | 
 
 
 def _environment(workshop: Workshop) -> dict[str, str]:
-    unwanted = ("PROFILE", "STAGE", "TTL", "REGION", "ARCHITECTURE")
+    unwanted = ("PROFILE", "STAGE", "TTL", "REGION", "ARCHITECTURE", "ROLES")
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
     return kept | {"PAYGO_HOME": str(workshop.home), "BRANCH": BRANCH}
 

@@ -31,7 +31,7 @@ def up(
     branch: Branch,
     profile: Profile = "",
     region: Region = "",
-    stage: Annotated[str, typer.Option(envvar="STAGE", help="development (or as before), staging, production")] = "",
+    stage: Annotated[str, typer.Option(envvar="STAGE", help="dev(elopment), or as before, staging, production")] = "",
     ttl: Annotated[str, typer.Option(envvar="TTL", help="how long the stack may live: 8h, 7d, never")] = "",
     architecture: Annotated[str, typer.Option(envvar="ARCHITECTURE", help="arm64 (or as before), x86_64")] = "",
     mail_sender: Annotated[str, typer.Option(envvar="MAIL_SENDER", help="the address e-mails come from")] = "",
@@ -41,6 +41,7 @@ def up(
     token_keys: Annotated[str, typer.Option(envvar="TOKEN_KEYS", help="of the account, as 2,1: the first signs")] = "",
     firewall: Annotated[str, typer.Option(envvar="FIREWALL", help="yes or no: of the account, or as before")] = "",
     replace: Annotated[str, typer.Option(envvar="REPLACE", help="a resource to make anew, by its address")] = "",
+    roles: Annotated[str, typer.Option(envvar="ROLES", help="function or service: what has a role of its own")] = "",
     partner_network: Annotated[str, typer.Option(envvar="PARTNER_NETWORK", help="of the account: docs/deploy.md")] = "",
     patience: Patience = 0,
 ) -> None:
@@ -50,7 +51,7 @@ def up(
             branch=branch,
             profile=profile or None,
             region=region or None,
-            stage=stage or None,
+            stage=run.stage(stage) if stage else None,
             ttl=ttl or None,
             architecture=architecture or None,
             mail_sender=mail_sender or None,
@@ -62,6 +63,7 @@ def up(
             partner_network=run.network(partner_network) if partner_network else None,
             replace=replace or None,
             patience=patience,
+            roles=run.roles(roles) if roles else None,
         )
     )
 
@@ -95,6 +97,25 @@ def status(branch: Branch, profile: Profile = "", region: Region = "") -> None:
 def unlock(branch: Branch, profile: Profile = "", region: Region = "") -> None:
     """Free a stack whose deploy died on another machine."""
     run.unlock(run.Wish(branch, profile or None, region or None))
+
+
+@app.command()
+def capacity(
+    profile: Profile = "",
+    region: Region = "",
+    stage: Annotated[str, typer.Option(envvar="STAGE", help="of which stage's stacks")] = "",
+    roles: Annotated[str, typer.Option(envvar="ROLES", help="function or service: what has a role of its own")] = "",
+) -> None:
+    """Say how many stacks an account holds, and which quota decides."""
+    run.show_capacity(
+        run.Wish(
+            "",
+            profile or None,
+            region or None,
+            stage=run.stage(stage) if stage else None,
+            roles=run.roles(roles) if roles else None,
+        )
+    )
 
 
 @app.command()

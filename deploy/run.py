@@ -17,7 +17,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deploy import account, leftovers, lock, packages, releases, rollout, storage, target, terraform
+from deploy import (
+    account,
+    capacity,
+    leftovers,
+    lock,
+    needs,
+    packages,
+    preflight,
+    releases,
+    rollout,
+    smoke,
+    storage,
+    target,
+    terraform,
+)
 from deploy import stack as names
 from deploy.errors import AlreadyThereError, DeployError, TerraformKilled
 from deploy.progress import Progress
@@ -48,10 +62,27 @@ class Wish:
     replace: str | None = None
     patience: float = 0
     """How many seconds to wait for somebody else's run on the stack to end."""
+    roles: str | None = None
 
     @property
     def stack(self) -> str:
         return names.stack_name(self.branch)
+
+
+STAGES = {"dev": "development", "development": "development", "staging": "staging", "production": "production"}
+
+
+def stage(text: str) -> str:
+    """Read what a stack is for.
+
+    >>> stage("dev")
+    'development'
+    """
+    try:
+        return STAGES[text]
+    except KeyError:
+        msg = f"STAGE is development, staging or production: not '{text}'."
+        raise ValueError(msg) from None
 
 
 def scale(text: str) -> float:
@@ -65,6 +96,18 @@ def scale(text: str) -> float:
     except ValueError:
         msg = f"DELAY_SCALE is a number, as 0.01: not '{text}'."
         raise ValueError(msg) from None
+
+
+def roles(text: str) -> str:
+    """Read what is to have a role of its own.
+
+    >>> roles("service")
+    'service'
+    """
+    if text not in {"function", "service"}:
+        msg = f"ROLES is function or service, what has a role of its own: not '{text}'."
+        raise ValueError(msg)
+    return text
 
 
 def keys(text: str) -> list[str]:
@@ -149,27 +192,40 @@ def up(wish: Wish) -> dict[str, Any]:
     clients = cloud.clients()
     storage.make_state_bucket(clients)
     with lock.held(clients, wish.stack, "deploy", home, _tell, patience=wish.patience):
+        _told("lock", "taken", began)
         state = State.load(clients, lock.state_key(wish.stack))
         _refuse_another_branch(wish, state)
         folder = _folder(wish.stack, cloud, home)
         architecture = wish.architecture or state.output("architecture") or "arm64"
         packages_target = "local" if cloud.embedded else architecture
+        needed = _needed(wish, state)
         with _in_parallel() as submit:
-            manifest = submit(packages.build, ROOT, home, packages_target)
+            looked = submit(_timed, preflight.check, clients, wish.stack, needed, state)
+            built = submit(_timed, packages.build, ROOT, home, packages_target)
             initialised = submit(folder.init)
             strays = submit(_strays, clients, wish.stack, state)
+            room, took = looked()
+            _tell(f"preflight: {room} ({took:.1f} s)")
+            manifest, took = built()
+            _tell(f"build: {len(manifest)} packages ({took:.1f} s)")
             wanted = account.Wanted(wish.mail_sender, wish.token_keys, wish.firewall, wish.partner_network)
             given = account.ensure(clients, home, names.tag_value(_person()), wanted)
-            uploaded = storage.upload(clients, home / "build" / packages_target, manifest())
-            _tell(f"{len(manifest())} packages, {uploaded} uploaded ({time.monotonic() - began:.1f} s)")
+            since = time.monotonic()
+            uploaded = storage.upload(clients, home / "build" / packages_target, manifest)
+            _told("upload", f"{uploaded} packages", since)
             _clear(clients, wish.stack, strays())
             initialised()
-        variables = _variables(wish, cloud, state, manifest(), given, architecture)
-        _apply(clients, wish.stack, folder, variables, state, wish.replace)
+        variables = _variables(wish, cloud, state, manifest, given, architecture)
+        times = home / "terraform" / f"times-{'embedded' if cloud.embedded else 'aws'}.json"
+        changes = _apply(clients, wish.stack, folder, variables, state, wish.replace, times)
         made = State.load(clients, lock.state_key(wish.stack))
         access = _access(cloud, made)
         rollout.go_live(clients, wish.stack, made, _stamp(variables["commit"]), _tell)
-    _write(home, wish.stack, access)
+        since = time.monotonic()
+        _told("smoke test", smoke.check(access["api_url"], fresh=changes > 0), since)
+        since = time.monotonic()
+        _write(home, wish.stack, access)
+        _told("outputs", _access_file(home, wish.stack).name, since)
     print(f"{wish.stack} is up after {time.monotonic() - began:.1f} s: {access['api_url']}")
     return access
 
@@ -260,6 +316,22 @@ def unlock(wish: Wish) -> None:
     print(f"{wish.stack} is free." if lock.unlock(clients, wish.stack) else f"{wish.stack} was not locked.")
 
 
+def show_capacity(wish: Wish) -> None:
+    """Say how many stacks an account holds, and which quota decides."""
+    cloud = target.choose(wish.profile, wish.region)
+    clients = cloud.clients()
+    storage.make_state_bucket(clients)
+    kind = needs.kind(wish.stage or "development", wish.roles or "function")
+    try:
+        rows = capacity.capacity(clients, needs.recorded()[kind])
+    except KeyError:
+        raise DeployError(_no_such_kind(kind)) from None
+    print(f"{cloud.words}, stacks of {kind}")
+    for line in capacity.table(rows):
+        _tell(line)
+    print(capacity.binding(rows))
+
+
 def validate() -> None:
     """Check what Terraform is told, for a stack and for an account, without a cloud."""
     home = target.home_folder()
@@ -287,22 +359,31 @@ def _folder(stack: str, cloud: Target, home: Path) -> Folder:
 
 
 def _apply(
-    clients: Clients, stack: str, folder: Folder, variables: Mapping[str, Any], state: State, replace: str | None = None
-) -> None:
-    """Let Terraform make the stack what it should be, past what a lost answer left behind."""
+    clients: Clients,
+    stack: str,
+    folder: Folder,
+    variables: Mapping[str, Any],
+    state: State,
+    replace: str | None = None,
+    times: Path | None = None,
+) -> int:
+    """Let Terraform make the stack what it should be, past what a lost answer left behind; return how much changed."""
     try:
-        _follow(folder.create if state.is_empty else partial(folder.update, replace=replace), variables)
+        return _follow(folder.create if state.is_empty else partial(folder.update, replace=replace), variables, times)
     except AlreadyThereError:
         # An answer that got lost makes Terraform ask again for what it has made, and not know that it did. What is no
         # resource of its own, as a statement of a function's policy, is in nobody's way: the next one has another name.
         _clear(clients, stack, _strays(clients, stack, State.load(clients, lock.state_key(stack))))
-        _follow(folder.update, variables)
+        return _follow(folder.update, variables, times) + 1  # at least what was there already
 
 
-def _follow(apply: Callable[[Mapping[str, Any], Progress], None], variables: Mapping[str, Any]) -> None:
-    with Progress("Terraform") as progress:
+def _follow(
+    apply: Callable[[Mapping[str, Any], Progress], None], variables: Mapping[str, Any], times: Path | None
+) -> int:
+    with Progress("Terraform", times=times) as progress:
         apply(variables, progress)
-    _tell(f"{progress.changes} changes by Terraform ({progress.seconds:.1f} s)")
+    _tell(f"apply: {progress.changes} changes ({progress.seconds_applying:.1f} s)")
+    return progress.changes
 
 
 def _strays(clients: Clients, stack: str, state: State) -> list[leftovers.Leftover]:
@@ -369,6 +450,18 @@ def _remove_rest(clients: Clients, stack: str) -> list[str]:
     return failures or [str(one) for one in found]
 
 
+def _needed(wish: Wish, state: State) -> needs.Needs:
+    """Say what the stack will have of what an account has so many of; nothing is known of a stage that is none."""
+    kind = needs.kind(_stage(wish, state), _roles(wish, state))
+    return needs.recorded().get(kind, {})
+
+
+def _no_such_kind(kind: str) -> str:
+    return (
+        f"There are no stacks of {kind}: STAGE is development, staging or production, and ROLES=service for the first."
+    )
+
+
 def _refuse_another_branch(wish: Wish, state: State) -> None:
     branch = state.tag("Branch")
     if branch is not None and branch != names.tag_value(wish.branch):
@@ -391,8 +484,7 @@ def _variables(
     architecture: str,
 ) -> dict[str, Any]:
     now = datetime.now(UTC)
-    # A staging stack that is deployed again without its stage said must not lose its protection.
-    stage = wish.stage or state.output("stage") or "development"
+    stage = _stage(wish, state)
     expires = None if wish.ttl else state.tag("ExpiresAt")
     lifetime = wish.ttl or (names.LIFETIME if stage == "development" else names.FOREVER)
     return {
@@ -410,10 +502,21 @@ def _variables(
         "mail_sender": given.mail_sender,
         "alarm_address": wish.alarm_address or state.output("alarm_address") or given.mail_sender,
         "delay_scale": _kept(wish.delay_scale, state.output("delay_scale"), 1, fits=stage == "development"),
+        "roles": _roles(wish, state),
         "partner_urls": _kept(wish.partner_urls, state.output("partner_urls"), {}, fits=stage != "development"),
         "embedded": {"endpoint_url": cloud.endpoint_url} if cloud.embedded else None,
         **given.for_stacks,
     }
+
+
+def _stage(wish: Wish, state: State) -> str:
+    # A staging stack that is deployed again without its stage said must not lose its protection.
+    return wish.stage or state.output("stage") or "development"
+
+
+def _roles(wish: Wish, state: State) -> str:
+    kept = _kept(wish.roles, state.output("roles"), "function", fits=_stage(wish, state) == "development")
+    return str(kept)
 
 
 def _kept(wished: Any, before: Any, otherwise: Any, *, fits: bool) -> Any:
@@ -484,6 +587,17 @@ def _in_parallel() -> Iterator[Callable[..., Callable[[], Any]]]:
     """Start things at once: what is given back waits for the result."""
     with ThreadPoolExecutor(max_workers=4) as pool:
         yield lambda function, *arguments: pool.submit(function, *arguments).result
+
+
+def _timed[**Given, Result](
+    function: Callable[Given, Result], *arguments: Given.args, **named: Given.kwargs
+) -> tuple[Result, float]:
+    began = time.monotonic()
+    return function(*arguments, **named), time.monotonic() - began
+
+
+def _told(phase: str, what: str, since: float) -> None:
+    _tell(f"{phase}: {what} ({time.monotonic() - since:.1f} s)")
 
 
 def _tell(text: str) -> None:

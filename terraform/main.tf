@@ -42,6 +42,7 @@ locals {
   stack = {
     name        = var.stack
     development = var.stage == "development"
+    roles       = var.roles
     region      = var.region
     account_id  = data.aws_caller_identity.current.account_id
     partition   = data.aws_partition.current.partition

@@ -69,6 +69,11 @@ output "delay_scale" {
   value       = var.delay_scale
 }
 
+output "roles" {
+  description = "Whether a `function` or a `service` has a role of its own; the next deploy keeps it."
+  value       = var.roles
+}
+
 output "partner_urls" {
   description = "Where third parties themselves are reached; the next deploy keeps it."
   value       = var.partner_urls

@@ -144,6 +144,7 @@ module "mocks" {
 
   stack       = local.stack
   name        = "partners"
+  shared_role = "mocks"
   code        = local.code["partners"]
   environment = local.environment
   messaging   = local.messaging

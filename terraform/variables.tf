@@ -158,6 +158,21 @@ variable "delay_scale" {
   }
 }
 
+variable "roles" {
+  description = "What has a role of its own, a `function` or a `service`: an account has room for more stacks of the second sort."
+  type        = string
+  default     = "function"
+
+  validation {
+    condition     = contains(["function", "service"], var.roles)
+    error_message = "Either every function has a role of its own, or every service."
+  }
+  validation {
+    condition     = var.roles == "function" || var.stage == "development"
+    error_message = "Only a stack for development lets a service's functions share a role: elsewhere each may do what it needs and no more."
+  }
+}
+
 variable "sessions_per_address" {
   description = "How many sessions an address may open in ten minutes; null for 100, or 10000 in development, where tests come from one address."
   type        = number

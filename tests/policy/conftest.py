@@ -23,6 +23,12 @@ def development(planner: Planner) -> Plan:
 
 
 @pytest.fixture(scope="session")
+def shared_roles(planner: Planner) -> Plan:
+    """A stack for development with a role a service."""
+    return planner.stack(stage="development", roles="service")
+
+
+@pytest.fixture(scope="session")
 def production(planner: Planner) -> Plan:
     return planner.stack(stage="production", partner_urls=ADDRESSES)
 

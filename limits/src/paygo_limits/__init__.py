@@ -52,6 +52,8 @@ class Quota:
         The page that says so.
     checked
         Whether it was compared with that page.
+    most
+        What AWS raises it to at most; None where that is not written down.
     """
 
     service: str
@@ -60,6 +62,7 @@ class Quota:
     code: str | None
     source: str
     checked: bool
+    most: int | None = None
 
     @property
     def words(self) -> str:
@@ -68,9 +71,11 @@ class Quota:
         >>> quota("iam", "roles").words
         'IAM roles'
         """
-        return f"{_SERVICES.get(self.service, self.service)} {self.name.replace('_', ' ')}"
+        spelt = (_SPELT.get(word, word) for word in self.name.split("_"))
+        return " ".join([_SERVICES.get(self.service, self.service), *spelt])
 
 
+_SPELT = {"rest": "REST", "api": "API", "apis": "APIs"}
 _SERVICES = {
     "apigateway": "API Gateway",
     "lambda": "Lambda",
@@ -104,7 +109,9 @@ def quotas(service: str) -> Mapping[str, Quota]:
     """Return the quotas of a service by name."""
     limits = _written().get(service, {})
     return {
-        name: Quota(service, name, entry["limit"], entry.get("code"), limits["source"], limits["checked"])
+        name: Quota(
+            service, name, entry["limit"], entry.get("code"), limits["source"], limits["checked"], entry.get("most")
+        )
         for name, entry in limits.get("quota", {}).items()
     }
 

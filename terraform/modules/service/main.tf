@@ -87,6 +87,28 @@ locals {
     )
   }
 
+  # Whose role a function has: its own, or one that the service's functions share, since an account has room for so many.
+  role_of = { for name, _ in var.functions : name => var.stack.roles == "service" ? coalesce(var.shared_role, var.name) : name }
+  sharing = { for name, role in local.role_of : role => name... }
+  # What asks for the same under the same conditions is said once, with all the resources: that is shorter, and allows no more.
+  statements = {
+    for role, sharers in local.sharing : role => {
+      for statement in flatten([for name in sharers : concat(local.wiring[name], var.functions[name].statements)]) :
+      jsonencode([sort(statement.actions), statement.condition]) => statement...
+    }
+  }
+  policies = {
+    for role, statements in local.statements : role => jsonencode({
+      Version = "2012-10-17"
+      Statement = [
+        for alike in values(statements) : merge(
+          { Effect = "Allow", Action = alike[0].actions, Resource = distinct(flatten(alike[*].resources)) },
+          alike[0].condition == null ? {} : { Condition = alike[0].condition },
+        )
+      ]
+    })
+  }
+
   calls = merge([
     for name, f in var.functions : {
       for principal, source_arn in merge(
@@ -111,9 +133,9 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_iam_role" "this" {
-  for_each = local.names
+  for_each = local.sharing
 
-  name = each.value
+  name = var.stack.roles == "service" ? "${var.stack.name}-${each.key}" : local.names[each.key]
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -125,19 +147,18 @@ resource "aws_iam_role" "this" {
 }
 
 resource "aws_iam_role_policy" "this" {
-  for_each = var.functions
+  for_each = local.sharing
 
-  name = "statements"
-  role = aws_iam_role.this[each.key].id
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      for statement in concat(local.wiring[each.key], each.value.statements) : merge(
-        { Effect = "Allow", Action = statement.actions, Resource = statement.resources },
-        statement.condition == null ? {} : { Condition = statement.condition },
-      )
-    ]
-  })
+  name   = "statements"
+  role   = aws_iam_role.this[each.key].id
+  policy = local.policies[each.key]
+
+  lifecycle {
+    precondition {
+      condition     = length(local.policies[each.key]) <= 10240
+      error_message = "IAM takes 10,240 characters of a role's policies: let the functions of ${var.name} have a role each, or list less."
+    }
+  }
 }
 
 resource "aws_lambda_function" "this" {
@@ -148,7 +169,7 @@ resource "aws_lambda_function" "this" {
   for_each = var.functions
 
   function_name = local.names[each.key]
-  role          = aws_iam_role.this[each.key].arn
+  role          = aws_iam_role.this[local.role_of[each.key]].arn
   runtime       = "python3.13"
   handler       = "${var.name}.handlers.${replace(each.key, "-", "_")}.handler"
   architectures = [var.code.architecture]

@@ -1,8 +1,9 @@
 variable "stack" {
-  description = "The stack's facts: its name, whether it is for development, where it stands, what its queues' URLs start with, how long its delays are and the topic of its alarms."
+  description = "The stack's facts: its name, whether it is for development, what has a role of its own, where it stands, what its queues' URLs start with, how long its delays are and the topic of its alarms."
   type = object({
     name        = string
     development = bool
+    roles       = string
     region      = string
     account_id  = string
     partition   = string
@@ -15,6 +16,12 @@ variable "stack" {
 variable "name" {
   description = "The service: its folder in lambdas/ and its Python package."
   type        = string
+}
+
+variable "shared_role" {
+  description = "What a role is called that the functions share; the service's name, unless another module has that."
+  type        = string
+  default     = null
 }
 
 variable "code" {

@@ -244,3 +244,44 @@ def test_a_stack_of_a_cloud_that_does_not_run_cannot_be_rolled_back(monkeypatch:
 
     with pytest.raises(DeployError, match="does not run, so there is no paygo-demo to roll back"):
         run.roll_back(run.Wish("demo"), None, None)
+
+
+def test_dev_is_short_for_development() -> None:
+    assert [run.stage(text) for text in ("dev", "development", "staging")] == ["development", "development", "staging"]
+    with pytest.raises(ValueError, match="STAGE is development, staging or production"):
+        run.stage("nonsense")
+
+
+def test_roles_are_a_functions_or_a_services() -> None:
+    assert [run.roles(text) for text in ("function", "service")] == ["function", "service"]
+    with pytest.raises(ValueError, match="ROLES is function or service"):
+        run.roles("stack")
+
+
+@pytest.mark.parametrize(
+    ("stage", "said", "before", "roles"),
+    [
+        ("development", None, None, "function"),
+        ("development", None, "service", "service"),
+        ("development", "function", "service", "function"),
+        ("production", None, "service", "function"),
+        ("staging", "service", None, "service"),  # which Terraform refuses in a sentence
+    ],
+)
+def test_shared_roles_are_kept_in_development(stage: str, said: str | None, before: str | None, roles: str) -> None:
+    assert told(run.Wish("demo", stage=stage, roles=said), roles=before)["roles"] == roles
+
+
+def test_a_stack_needs_what_its_kind_needs() -> None:
+    own, shared = (run._needed(run.Wish("demo", roles=roles), State({})) for roles in ("function", "service"))
+
+    assert own["aws_iam_role"] > shared["aws_iam_role"]
+    assert run._needed(run.Wish("demo", stage="production", roles="service"), State({})) == {}  # Terraform refuses it
+
+
+def test_how_much_changed_is_told_to_who_tests_the_stack(monkeypatch: pytest.MonkeyPatch, removed: Any) -> None:
+    monkeypatch.setattr(run, "_strays", lambda *_: [])
+
+    assert run._apply(None, "paygo-demo", Terraform(), {}, State({})) == 0  # type: ignore[arg-type]
+    lost = Terraform(AlreadyThereError("Alias already exists: live"))
+    assert run._apply(None, "paygo-demo", lost, {}, State({})) > 0  # type: ignore[arg-type]

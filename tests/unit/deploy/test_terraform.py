@@ -51,7 +51,7 @@ def test_progress_is_told_line_by_line_without_a_terminal(monkeypatch: pytest.Mo
             assert progress.take(message) is None
         progress.take(hook("apply_start", "b"))
 
-    assert "Terraform: 1 of 2 (0 s) · making b, 0 s" in text.getvalue()
+    assert "Terraform: 1 of 2 (0 s, a few seconds left) · making b, 0 s" in text.getvalue()
     assert progress.changes == 1
 
 
