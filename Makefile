@@ -20,12 +20,12 @@ WORKERS ?= 2
 
 # What deploy and destroy are told; a branch name may hold anything, so it travels in the environment.
 export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS TOKEN_KEYS FIREWALL PARTNER_NETWORK REPLACE
-export SECRET STEP
+export SECRET STEP COMMIT EMERGENCY OIDC BUDGET
 
 # What the deploy of a stack that only tests use shortens its delays to.
 SOAK_DELAY_SCALE := 0.0167
 
-.PHONY: help demo test faults soak unit lint build deploy destroy status unlock dead-letters audit rotate start stop bench docs clean
+.PHONY: help demo test faults soak unit lint build deploy destroy status unlock dead-letters audit rotate secret approve account start stop bench docs clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,18 @@ audit: ## BRANCH=x [PROFILE=p] [DO="--day 2026-11-21 --household <id> --act sign
 rotate: ## BRANCH=x [PROFILE=p] SECRET=partners/<name> [STEP=next|finish]: change a secret without locking anybody out
 	@./setup.sh python
 	@$(PYTHON) -m operate rotate
+
+secret: ## STAGE=staging|production SECRET=outbound/<name> [PROFILE=p]: give a stage what no deploy can make up
+	@./setup.sh python
+	@$(PYTHON) -m operate secret
+
+approve: ## BRANCH=x STAGE=production [COMMIT=c] [PROFILE=p]: approve a commit, for somebody else to deploy
+	@./setup.sh
+	@$(PYTHON) -m deploy approve
+
+account: ## [PROFILE=p] [MAIL_SENDER=a] [ALARM_ADDRESS=a] [OIDC=..] [BUDGET=n]: what an account has once, and what it still lacks
+	@./setup.sh
+	@$(PYTHON) -m deploy account
 
 build: ## build the layer and the services' zips (TARGET=local|x86_64|arm64)
 	@./build.sh --target $(or $(TARGET),local)

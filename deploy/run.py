@@ -6,7 +6,6 @@ import json
 import platform
 import re
 import shutil
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +16,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deploy import account, leftovers, lock, packages, storage, target, terraform
+from deploy import (
+    account,
+    account_report,
+    approval,
+    leftovers,
+    lock,
+    packages,
+    stage_secrets,
+    storage,
+    target,
+    terraform,
+)
 from deploy import stack as names
+from deploy.commits import described, git, resolve
 from deploy.errors import AlreadyThereError, DeployError, TerraformKilled
 from deploy.progress import Progress
 from deploy.storage import State
@@ -46,10 +57,27 @@ class Wish:
     firewall: bool | None = None
     partner_network: Mapping[str, Any] | None = None
     replace: str | None = None
+    emergency: str | None = None
 
     @property
     def stack(self) -> str:
         return names.stack_name(self.branch)
+
+
+STAGES = {"dev": "development", "development": "development", "staging": "staging", "production": "production"}
+
+
+def stage(text: str) -> str:
+    """Read what a stack is for.
+
+    >>> stage("dev")
+    'development'
+    """
+    try:
+        return STAGES[text]
+    except KeyError:
+        msg = f"STAGE is development, staging or production: not '{text}'."
+        raise ValueError(msg) from None
 
 
 def scale(text: str) -> float:
@@ -109,6 +137,40 @@ def network(text: str) -> dict[str, Any]:
     return read
 
 
+def pipeline(text: str) -> dict[str, Any]:
+    """Read which CI deploys, or `none`.
+
+    >>> pipeline('{"issuer": "https://ci.example.org", "audience": "aws"}')
+    {'issuer': 'https://ci.example.org', 'audience': 'aws'}
+    """
+    if text == "none":
+        return {}
+    names = {"issuer", "audience", "deployers", "releasers", "released_stacks"}
+    try:
+        read = json.loads(text)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict) or not {"issuer", "audience"} <= set(read) <= names:
+        msg = "OIDC is none, or JSON with a CI's issuer, audience, deployers and releasers: docs/first-account.md."
+        raise ValueError(msg)
+    return read
+
+
+def budget(text: str) -> float:
+    """Read what an account may cost a month, in US dollars; 0 for `none`.
+
+    >>> budget("250")
+    250.0
+    """
+    if text == "none":
+        return 0.0
+    try:
+        return float(text)
+    except ValueError:
+        msg = f"BUDGET is an amount of US dollars a month, or none: not '{text}'."
+        raise ValueError(msg) from None
+
+
 def addresses(text: str) -> dict[str, str]:
     """Read where third parties are reached, by name.
 
@@ -137,6 +199,10 @@ def up(wish: Wish) -> dict[str, Any]:
     with lock.held(clients, wish.stack, "deploy", home, _tell):
         state = State.load(clients, lock.state_key(wish.stack))
         _refuse_another_branch(wish, state)
+        stage = _stage(wish, state)
+        if approval.needed(stage, state.output("stage")):
+            approval.require(clients, wish.stack, wish.branch, wish.emergency, _tell)
+        secrets = stage_secrets.require(clients, stage, _partner_urls(wish, state, stage), wish.profile)
         folder = _folder(wish.stack, cloud, home)
         architecture = wish.architecture or state.output("architecture") or "arm64"
         packages_target = "local" if cloud.embedded else architecture
@@ -150,7 +216,7 @@ def up(wish: Wish) -> dict[str, Any]:
             _tell(f"{len(manifest())} packages, {uploaded} uploaded ({time.monotonic() - began:.1f} s)")
             _clear(clients, wish.stack, strays())
             initialised()
-        variables = _variables(wish, cloud, state, manifest(), given, architecture)
+        variables = _variables(wish, cloud, state, manifest(), given, architecture) | {"secrets": secrets}
         _apply(clients, wish.stack, folder, variables, state, wish.replace)
         access = _access(cloud, State.load(clients, lock.state_key(wish.stack)))
     _write(home, wish.stack, access)
@@ -215,6 +281,35 @@ def unlock(wish: Wish) -> None:
     clients = target.choose(wish.profile, wish.region).clients()
     storage.make_state_bucket(clients)
     print(f"{wish.stack} is free." if lock.unlock(clients, wish.stack) else f"{wish.stack} was not locked.")
+
+
+def approve(wish: Wish, commit: str) -> None:
+    """Write down that the caller approves a commit for the branch's stack of production."""
+    whole = resolve(commit)
+    cloud = target.choose(wish.profile, wish.region, user="operator")
+    clients = cloud.clients()
+    one = approval.record(clients, wish.stack, whole)
+    hours = approval.HOLDS.total_seconds() / 3600
+    print(f"{one.who} approves {described(whole)} for {wish.stack} on {cloud.words}.")
+    print(
+        f"For {hours:.0f} hours somebody else may deploy it: make deploy BRANCH='{wish.branch}' STAGE={approval.STAGE}"
+    )
+
+
+def settle_account(wish: Wish, wanted: account.Wanted) -> None:
+    """Set the account up, or right, and say what it has and what is left to do by hand."""
+    began = time.monotonic()
+    cloud = target.choose(wish.profile, wish.region)
+    clients = cloud.clients()
+    print(f"The account of {cloud.words}")
+    settled = account.settle(clients, target.home_folder(), names.tag_value(_person()), wanted)
+    for line in account_report.has(settled):
+        _tell(line)
+    left = list(account_report.to_do(settled, account_report.look(clients, settled)))
+    print("By hand:" if left else "Nothing is left to do by hand.")
+    for number, line in enumerate(left, 1):
+        _tell(f"{number}. {line}")
+    print(f"The account is set up after {time.monotonic() - began:.1f} s")
 
 
 def validate() -> None:
@@ -348,8 +443,7 @@ def _variables(
     architecture: str,
 ) -> dict[str, Any]:
     now = datetime.now(UTC)
-    # A staging stack that is deployed again without its stage said must not lose its protection.
-    stage = wish.stage or state.output("stage") or "development"
+    stage = _stage(wish, state)
     expires = None if wish.ttl else state.tag("ExpiresAt")
     lifetime = wish.ttl or (names.LIFETIME if stage == "development" else names.FOREVER)
     return {
@@ -367,10 +461,21 @@ def _variables(
         "mail_sender": given.mail_sender,
         "alarm_address": wish.alarm_address or state.output("alarm_address") or given.mail_sender,
         "delay_scale": _kept(wish.delay_scale, state.output("delay_scale"), 1, fits=stage == "development"),
-        "partner_urls": _kept(wish.partner_urls, state.output("partner_urls"), {}, fits=stage != "development"),
+        "partner_urls": _partner_urls(wish, state, stage),
+        "secrets": state.output("secrets") or {},
         "embedded": {"endpoint_url": cloud.endpoint_url} if cloud.embedded else None,
         **given.for_stacks,
     }
+
+
+def _stage(wish: Wish, state: State) -> str:
+    # A staging stack that is deployed again without its stage said must not lose its protection.
+    return wish.stage or state.output("stage") or "development"
+
+
+def _partner_urls(wish: Wish, state: State, stage: str) -> Mapping[str, str]:
+    urls: Mapping[str, str] = _kept(wish.partner_urls, state.output("partner_urls"), {}, fits=stage != "development")
+    return urls
 
 
 def _kept(wished: Any, before: Any, otherwise: Any, *, fits: bool) -> Any:
@@ -409,23 +514,15 @@ def _forget_here(home: Path, stack: str) -> None:
 
 
 def _commit() -> str:
-    head = _git("rev-parse", "--short=12", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+    head = git("rev-parse", "--short=12", "HEAD")
+    changed = git("status", "--porcelain", "--untracked-files=no")
     return f"{head or 'none'}{'-changed' if changed else ''}"
 
 
 def _person() -> str:
     with contextlib.suppress(OSError, KeyError):
-        return _git("config", "user.email") or getpass.getuser()
+        return git("config", "user.email") or getpass.getuser()
     return "unknown"
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603, S607
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _own_architecture() -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.policy.plan import ADDRESSES, NETWORK, Plan, Planner
+from tests.policy.plan import ADDRESSES, NETWORK, Plan, Planner, given
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,7 +23,12 @@ def development(planner: Planner) -> Plan:
 
 @pytest.fixture(scope="session")
 def production(planner: Planner) -> Plan:
-    return planner.stack(stage="production", partner_urls=ADDRESSES)
+    return planner.stack(stage="production", partner_urls=ADDRESSES, secrets=given("production"))
+
+
+@pytest.fixture(scope="session")
+def staging(planner: Planner) -> Plan:
+    return planner.stack(stage="staging", partner_urls=ADDRESSES, secrets=given("staging"))
 
 
 @pytest.fixture(scope="session")

@@ -64,6 +64,15 @@ NETWORK = {
     "customer_gateway_ip": "198.51.100.7",
     "asn": 65010,
 }
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/paygo-stack-boundary"
+
+
+def given(stage: str) -> dict[str, str]:
+    """What a stage that is no development is told of its partners: addresses, and the account's secrets."""
+    names = ("operations/webhook", *(f"outbound/{name}" for name in ADDRESSES))
+    return {name: f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:paygo/{stage}/{name}-Ab1Cd2" for name in names}
+
+
 # The secrets that functions may be told of, by their addresses.
 SECRETS = {
     "aws_secretsmanager_secret.webhook": "operations/webhook",
@@ -145,9 +154,10 @@ class Planner:
             "mail_sender": "paygo@example.org",
             "alarm_address": "operators@example.org",
             "token_keys": TOKEN_KEYS,
+            "permissions_boundary": BOUNDARY,
             **facts,
         }
-        return self._plan(self._root, facts, seeded=True)
+        return self._plan(self._root, facts, _STACK_STATE)
 
     def account(self, **facts: Any) -> Plan:
         """Plan what an account has once."""
@@ -158,7 +168,7 @@ class Planner:
             "mail_sender": "paygo@example.org",
             **facts,
         }
-        return self._plan(self._root / "account", facts, seeded=False)
+        return self._plan(self._root / "account", facts, _ACCOUNT_STATE)
 
     def refusal(self, **facts: Any) -> str:
         """Plan a stack that cannot be, and return why not."""
@@ -182,10 +192,9 @@ class Planner:
             f'provider_installation {{\n  dev_overrides {{ "hashicorp/aws" = {json.dumps(str(provider))} }}\n}}\n'
         )
 
-    def _plan(self, folder: Path, facts: Mapping[str, Any], *, seeded: bool) -> Plan:
+    def _plan(self, folder: Path, facts: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> Plan:
         (folder / "terraform.tfvars.json").write_text(json.dumps(facts))
-        if seeded:
-            (folder / "terraform.tfstate").write_text(json.dumps(_state()))
+        (folder / "terraform.tfstate").write_text(json.dumps(_state(known)))
         if not (folder / ".terraform").exists():
             self._set_up(folder)
         with _aws() as endpoint:
@@ -261,36 +270,51 @@ def _aws() -> Iterator[str]:
         server.server_close()
 
 
-def _state() -> dict[str, Any]:
+def _state(known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "version": 4,
         "terraform_version": "1.11.0",
         "serial": 1,
         "lineage": "0b9f4f1e-3c83-4f0e-a0ad-0a3a0b2b5c11",
         "outputs": {},
-        "resources": [
-            *(_resource(f"module.{module}.{kind}.this", facts) for module, (kind, facts) in MADE_BY_AWS.items()),
-            _resource("module.user_pool.aws_cognito_user_pool_client.app", APP_CLIENT),
-            *(_resource(address, _secret(name)) for address, name in SECRETS.items()),
-        ],
+        "resources": [_resource(address, attributes) for address, attributes in known.items()],
     }
 
 
 def _resource(address: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
-    *module, kind, name = address.split(".")
+    *module, kind, named = address.split(".")
+    name, _, key = named.partition("[")
     return {
         **({"module": ".".join(module)} if module else {}),
         "mode": "managed",
         "type": kind,
         "name": name,
         "provider": 'provider["registry.' + 'terraform.io/hashicorp/aws"]',
-        "instances": [{"schema_version": 0, "attributes": attributes}],
+        "instances": [
+            {"schema_version": 0, "attributes": attributes, **({"index_key": json.loads(key[:-1])} if key else {})}
+        ],
     }
 
 
 def _secret(name: str) -> dict[str, str]:
     arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{STACK}/{name}-Ab1Cd2"
     return {"id": arn, "arn": arn, "name": f"{STACK}/{name}"}
+
+
+_STACK_STATE: Mapping[str, Mapping[str, Any]] = {
+    **{f"module.{module}.{kind}.this": facts for module, (kind, facts) in MADE_BY_AWS.items()},
+    "module.user_pool.aws_cognito_user_pool_client.app": APP_CLIENT,
+    **{address: _secret(name) for address, name in SECRETS.items()},
+}
+_ACCOUNT_STATE: Mapping[str, Mapping[str, Any]] = {
+    f'aws_kms_key.token["{number}"]': {
+        "id": arn.rpartition("/")[2],
+        "arn": arn,
+        "key_usage": "SIGN_VERIFY",
+        "customer_master_key_spec": "RSA_2048",
+    }
+    for number, arn in enumerate(TOKEN_KEYS, 1)
+}
 
 
 def _read(document: Mapping[str, Any]) -> Plan:

@@ -46,6 +46,7 @@ GAPS = (
     "rest_api_settings",
     "root_keys",
     "secret_versions",
+    "secure_transport",
     "shared_code",
     "signed_bodies",
     "stream_failures",

@@ -114,7 +114,8 @@ resource "aws_cloudwatch_log_group" "this" {
 resource "aws_iam_role" "this" {
   for_each = local.names
 
-  name = each.value
+  name                 = each.value
+  permissions_boundary = var.stack.boundary
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
