@@ -64,7 +64,7 @@ NETWORK = {
     "customer_gateway_ip": "198.51.100.7",
     "asn": 65010,
 }
-BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/paygo-stack-boundary"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/paygo-stack-boundary-{REGION}"
 
 
 def given(stage: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from contracts.document import load, operations
-from tests.policy.plan import ACCOUNT, IDENTITY_POOL_ID, REGION, STACK, TOKEN_KEYS, Plan, Resource
+from tests.policy.plan import ACCOUNT, ADDRESSES, BOUNDARY, IDENTITY_POOL_ID, REGION, STACK, TOKEN_KEYS, Plan, Resource
 
 type Complaints = Iterator[str]
 
@@ -93,6 +93,12 @@ def _wrong_trust(role: Resource, statement: dict[str, Any]) -> str | None:
     return None if principal["Service"] == own else f"is for {own} alone"
 
 
+def roles_stay_within_the_boundary(plan: Plan) -> Complaints:
+    for role in plan.of("aws_iam_role"):
+        if role.values.get("permissions_boundary") != BOUNDARY:
+            yield f"{role.address}: what it is given by its branch nothing bounds"
+
+
 def roles_hold_nothing_but_their_statements(plan: Plan) -> Complaints:
     """AWS's own policies and shared ones allow what no entry lists."""
     for kind in ("aws_iam_role_policy_attachment", "aws_iam_policy_attachment", "aws_iam_policy"):
@@ -137,6 +143,7 @@ def statements_stay_in_the_stack(plan: Plan) -> Complaints:
         r":identitypool/",
         r":ses:[^:]+:\d+:identity/[^*]+$",
         r":kms:[^:]+:\d+:key/[^*]+$",
+        r":secretsmanager:[^:]+:\d+:secret:paygo/(staging|production)/[^*?]+$",
         r"^\*$",
     )
     for policy in plan.of("aws_iam_role_policy"):
@@ -805,6 +812,41 @@ def nothing_is_a_mock(plan: Plan) -> Complaints:
     for resource in plan.resources:
         if "mock" in resource.address or "mock" in json.dumps(dict(resource.values)):
             yield resource.address
+
+
+def people_are_protected(plan: Plan) -> Complaints:
+    for pool in plan.of("aws_cognito_user_pool"):
+        if pool.values["deletion_protection"] != "ACTIVE":
+            yield f"{pool.address}: one mistake from gone"
+
+
+def buckets_are_emptied_by_hand(plan: Plan) -> Complaints:
+    for bucket in plan.of("aws_s3_bucket"):
+        if bucket.values["force_destroy"]:
+            yield f"{bucket.address}: goes with all that is in it"
+
+
+def partners_are_themselves(plan: Plan) -> Complaints:
+    """Each is called where it was said to be, over TLS, with a credential that is the account's."""
+    for function in plan.of("aws_lambda_function"):
+        told = function.values["environment"][0]["variables"]
+        for name, partner in json.loads(told.get("PARTNERS", "{}")).items():
+            if partner["url"] != ADDRESSES.get(name):
+                yield f"{function.address}: calls {name} at {partner['url']}"
+            if f":secret:paygo/{told['STAGE']}/outbound/{name}-" not in partner["secret_arn"]:
+                yield f"{function.address}: shows {name} a credential of our own making"
+
+
+def logs_last_a_quarter(plan: Plan) -> Complaints:
+    for group in plan.of("aws_cloudwatch_log_group"):
+        if group.values["retention_in_days"] < 90:
+            yield f"{group.address}: {group.values['retention_in_days']} days"
+
+
+def secrets_can_be_brought_back(plan: Plan) -> Complaints:
+    for secret in plan.of("aws_secretsmanager_secret"):
+        if secret.values["recovery_window_in_days"] < 7:
+            yield secret.address
 
 
 def secrets_vanish_with_the_stack(plan: Plan) -> Complaints:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.policy import rules
-from tests.policy.plan import ACCOUNT, ADDRESSES, NETWORK, STACK, TOKEN_KEYS, Plan, Planner, PlanRefused
+from tests.policy.plan import ACCOUNT, ADDRESSES, NETWORK, STACK, TOKEN_KEYS, Plan, Planner, PlanRefused, given
 
 type Rule = Callable[[Plan], rules.Complaints]
 type Doctor = Callable[[dict[str, Any]], object]
@@ -18,6 +18,7 @@ type Doctor = Callable[[dict[str, Any]], object]
 OF_EVERY_STACK: tuple[Rule, ...] = (
     rules.every_policy_is_known,
     rules.roles_are_assumed_by_their_own_service,
+    rules.roles_stay_within_the_boundary,
     rules.roles_hold_nothing_but_their_statements,
     rules.statements_name_actions_and_resources,
     rules.statements_stay_in_the_stack,
@@ -73,7 +74,15 @@ OF_EVERY_STACK: tuple[Rule, ...] = (
     rules.third_parties_are_limited,
 )
 OF_DEVELOPMENT: tuple[Rule, ...] = (rules.secrets_vanish_with_the_stack,)
-OF_PRODUCTION: tuple[Rule, ...] = (rules.tables_are_protected, rules.nothing_is_a_mock)
+OF_PRODUCTION: tuple[Rule, ...] = (
+    rules.tables_are_protected,
+    rules.people_are_protected,
+    rules.buckets_are_emptied_by_hand,
+    rules.nothing_is_a_mock,
+    rules.partners_are_themselves,
+    rules.logs_last_a_quarter,
+    rules.secrets_can_be_brought_back,
+)
 OF_AN_ACCOUNT: tuple[Rule, ...] = (
     rules.roles_are_assumed_by_their_own_service,
     rules.buckets_are_private_and_encrypted,
@@ -95,6 +104,16 @@ def test_a_stack_of_production_keeps(rule: Rule, production: Plan) -> None:
     assert list(rule(production)) == []
 
 
+@pytest.mark.parametrize("rule", OF_EVERY_STACK + OF_PRODUCTION, ids=named)
+def test_a_stack_of_staging_keeps(rule: Rule, staging: Plan) -> None:
+    assert list(rule(staging)) == []
+
+
+@pytest.mark.parametrize("rule", OF_PRODUCTION, ids=named)
+def test_a_stack_of_development_is_what_the_other_stages_must_not_be(rule: Rule, development: Plan) -> None:
+    assert list(rule(development))
+
+
 @pytest.mark.parametrize("rule", OF_AN_ACCOUNT, ids=named)
 def test_an_account_keeps(rule: Rule, account: Plan) -> None:
     assert list(rule(account)) == []
@@ -113,10 +132,23 @@ def test_a_mock_of_production_has_no_function_either(production: Plan) -> None:
     }
 
 
-def test_production_without_the_addresses_of_its_partners_is_refused_in_a_sentence(planner: Planner) -> None:
-    addresses = {name: url for name, url in ADDRESSES.items() if name != "crm"}
+def test_a_stage_without_its_partners_addresses_and_credentials_is_refused_in_sentences(planner: Planner) -> None:
+    addresses = {name: url for name, url in ADDRESSES.items() if name != "bank"}
+    held = {name: arn for name, arn in given("production").items() if name != "outbound/crm"}
 
-    assert "Production has no mock" in planner.refusal(stage="production", partner_urls=addresses)
+    said = planner.refusal(stage="production", partner_urls=addresses, secrets=held)
+
+    assert "Outside development there is no mock" in said
+    assert "A partner itself takes only the credential that it gave us" in said
+
+
+def test_an_address_or_a_secret_of_another_is_refused_in_sentences(planner: Planner) -> None:
+    mock = "https://abcdefghij.execute-api.eu-west-1.amazonaws.com/v/mocks/bank"
+
+    said = planner.refusal(stage="staging", partner_urls={**ADDRESSES, "bank": mock}, secrets=given("production"))
+
+    assert "That is the address of a stack's mock" in said
+    assert "A stack is given the secrets of its own stage" in said
 
 
 def test_a_stack_of_development_that_is_told_wrong_things_is_refused_in_sentences(planner: Planner) -> None:
@@ -137,18 +169,12 @@ def test_a_stack_of_staging_that_is_told_wrong_things_is_refused_in_sentences(pl
     assert "Only a stack for development shortens its delays" in said
 
 
-def test_staging_plays_the_partners_that_it_has_no_address_of(planner: Planner) -> None:
-    plan = planner.stack(stage="staging", partner_urls={"bank": ADDRESSES["bank"]})
-
-    made_up = {version.address for version in plan.of("aws_secretsmanager_secret_version")}
-    assert 'module.called_partner["crm"].aws_secretsmanager_secret_version.this["played"]' in made_up
-    assert not [address for address in made_up if address.startswith('module.called_partner["bank"]')]
-
-
 def test_a_stack_of_an_account_with_a_partners_network_has_its_proxy_there(planner: Planner) -> None:
     network = {"subnet_ids": ["subnet-0a1b2c3d"], "security_group_ids": ["sg-0a1b2c3d"]}
 
-    plan = planner.stack(stage="production", partner_urls=ADDRESSES, partner_network=network)
+    plan = planner.stack(
+        stage="production", partner_urls=ADDRESSES, secrets=given("production"), partner_network=network
+    )
 
     placed = {
         function.values["function_name"]: function.values["vpc_config"][0]
@@ -855,6 +881,7 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         "",
         in_operation("/v1/devices", "post", lambda operation: operation.update(requestBody={})),
     ),
+    (rules.roles_stay_within_the_boundary, "aws_iam_role", "", set_to(permissions_boundary=None)),
     (rules.secrets_vanish_with_the_stack, "aws_secretsmanager_secret", "", set_to(recovery_window_in_days=30)),
 )
 
