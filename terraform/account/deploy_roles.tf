@@ -74,7 +74,7 @@ locals {
           "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs", "events:ListRules",
           "iot:CreateKeysAndCertificate", "iot:Describe*", "iot:List*", "kms:DescribeKey", "kms:GetPublicKey", "lambda:CreateEventSourceMapping",
           "lambda:ListEventSourceMappings", "lambda:ListFunctions", "lambda:ListLayers", "logs:DescribeLogGroups",
-          "secretsmanager:GetRandomPassword", "secretsmanager:ListSecrets", "servicequotas:GetServiceQuota",
+          "s3:ListAllMyBuckets", "secretsmanager:GetRandomPassword", "secretsmanager:ListSecrets", "servicequotas:GetServiceQuota",
           "servicequotas:ListServiceQuotas", "ses:GetAccount", "ses:GetEmailIdentity", "sns:ListSubscriptions", "sns:ListTopics",
           "sqs:ListQueues", "tag:GetResources",
         ]

@@ -108,6 +108,24 @@ WORK = (
     Call("s3:PutObject", f"{STATE}/emergencies/{STACK}/0123/now.json"),
     Call("s3:PutObject", f"arn:aws:s3:::paygo-artefacts-{ACCOUNT}-{REGION}/artefacts/ledger.zip"),
     Call("sns:Publish", f"arn:aws:sns:{REGION}:{ACCOUNT}:paygo-inbox"),
+    # What a deploy and a destroy look for after a kill.
+    *(
+        Call(action)
+        for action in (
+            "cloudwatch:DescribeAlarms",
+            "cognito-identity:ListIdentityPools",
+            "cognito-idp:ListUserPools",
+            "dynamodb:ListTables",
+            "events:ListRules",
+            "iam:ListRoles",
+            "iot:ListThings",
+            "lambda:ListFunctions",
+            "logs:DescribeLogGroups",
+            "s3:ListAllMyBuckets",
+            "sns:ListTopics",
+            "sqs:ListQueues",
+        )
+    ),
 )
 
 # What belongs to staging and production, of which a deployer of branches keeps off.
