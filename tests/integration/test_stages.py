@@ -92,9 +92,9 @@ def folder(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_made(folder: Folder, deployer: Clients) -> object:
+def terraform_is_asked_nothing(folder: Folder, deployer: Clients) -> object:
     yield
-    assert not (HOME / "terraform" / STACK).exists()
+    assert not (HOME / "terraform" / STACK / "values.tfvars.json").exists()
     assert "Contents" not in deployer("s3").list_objects_v2(
         Bucket=f"paygo-state-{cloud_account(deployer)}-us-east-1", Prefix=f"stacks/{STACK}/"
     )

@@ -39,6 +39,7 @@ GAPS = (
     "name_cases",
     "password_policy",
     "policy_variables",
+    "principal_tags",
     "queue_messages",
     "queue_metrics",
     "raised_errors",
