@@ -20,15 +20,18 @@ WORKERS ?= 2
 
 # What deploy and destroy are told; a branch name may hold anything, so it travels in the environment.
 export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS TOKEN_KEYS FIREWALL PARTNER_NETWORK REPLACE
-export SECRET STEP COMMIT EMERGENCY OIDC BUDGET
+export SECRET STEP EMERGENCY OIDC BUDGET
+# What a pipeline is told of a change.
+export SINCE TARGET COMMIT OWNER
 
 # What the deploy of a stack that only tests use shortens its delays to.
 SOAK_DELAY_SCALE := 0.0167
 
-.PHONY: help demo test faults soak unit lint build deploy destroy status unlock dead-letters audit rotate secret approve account start stop bench docs clean
+.PHONY: help demo test faults soak unit lint build deploy destroy status unlock dead-letters audit rotate secret approve account start stop bench docs clean \
+  changes stack destroy-merged janitor
 
 help: ## show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## from nothing to a device that has been paid for, on the embedded cloud
 	@./setup.sh
@@ -73,6 +76,22 @@ approve: ## BRANCH=x STAGE=production [COMMIT=c] [PROFILE=p]: approve a commit, 
 account: ## [PROFILE=p] [MAIL_SENDER=a] [ALARM_ADDRESS=a] [OIDC=..] [BUDGET=n]: what an account has once, and what it still lacks
 	@./setup.sh
 	@$(PYTHON) -m deploy account
+
+changes: ## [SINCE=origin/main]: what kind of change there is since a commit: docs, front-end or code
+	@./setup.sh python
+	@$(PYTHON) -m ci changes
+
+stack: ## BRANCH=x [SINCE=origin/main] [TARGET=main] [PROFILE=p]: deploy, unless only docs or the front end changed
+	@./setup.sh
+	@$(PYTHON) -m ci stack
+
+destroy-merged: ## OWNER=x [SINCE=HEAD^1] [TARGET=main] [PROFILE=p]: take away the stacks of the branches merged since
+	@./setup.sh
+	@$(PYTHON) -m ci destroy-merged
+
+janitor: ## [APPLY=yes] [PROFILE=p]: find stacks that nobody needs, and remove them
+	@./setup.sh python
+	@$(PYTHON) -m janitor
 
 build: ## build the layer and the services' zips (TARGET=local|x86_64|arm64)
 	@./build.sh --target $(or $(TARGET),local)

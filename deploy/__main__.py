@@ -24,6 +24,7 @@ _INTERRUPTED = 130
 Branch = Annotated[str, typer.Option(envvar="BRANCH", help="the branch whose stack this is")]
 Profile = Annotated[str, typer.Option(envvar="PROFILE", help="an AWS profile; without one, the embedded cloud")]
 Region = Annotated[str, typer.Option(envvar="REGION", help="an AWS region, instead of the profile's")]
+Patience = Annotated[float, typer.Option(envvar="PATIENCE", help="seconds to wait for another run on the stack to end")]
 
 
 @app.command()
@@ -43,6 +44,7 @@ def up(
     replace: Annotated[str, typer.Option(envvar="REPLACE", help="a resource to make anew, by its address")] = "",
     partner_network: Annotated[str, typer.Option(envvar="PARTNER_NETWORK", help="of the account: docs/deploy.md")] = "",
     emergency: Annotated[str, typer.Option(envvar="EMERGENCY", help="why production cannot wait for an approval")] = "",
+    patience: Patience = 0,
 ) -> None:
     """Bring a stack up, or up to date."""
     run.up(
@@ -62,14 +64,15 @@ def up(
             partner_network=run.network(partner_network) if partner_network else None,
             replace=replace or None,
             emergency=emergency or None,
+            patience=patience,
         )
     )
 
 
 @app.command()
-def destroy(branch: Branch, profile: Profile = "", region: Region = "") -> None:
+def destroy(branch: Branch, profile: Profile = "", region: Region = "", patience: Patience = 0) -> None:
     """Take a stack away and show that nothing is left."""
-    run.destroy(run.Wish(branch, profile or None, region or None))
+    run.destroy(run.Wish(branch, profile or None, region or None, patience=patience))
 
 
 @app.command()

@@ -116,13 +116,17 @@ def held(
     folder.mkdir(parents=True, exist_ok=True)
     mine = Holder.this_process(doing, folder)
     deadline = time.monotonic() + patience
+    waiting = False
     while True:
         try:
             _take(clients, stack, mine, tell)
             break
-        except InUseError:
+        except InUseError as in_use:
             if time.monotonic() > deadline:
                 raise
+            if not waiting:
+                tell(f"Waiting: {in_use}")
+                waiting = True
             time.sleep(0.5)
     try:
         yield

@@ -58,6 +58,8 @@ class Wish:
     partner_network: Mapping[str, Any] | None = None
     replace: str | None = None
     emergency: str | None = None
+    patience: float = 0
+    """How many seconds to wait for somebody else's run on the stack to end."""
 
     @property
     def stack(self) -> str:
@@ -196,7 +198,7 @@ def up(wish: Wish) -> dict[str, Any]:
     print(f"{wish.stack} on {cloud.words}")
     clients = cloud.clients()
     storage.make_state_bucket(clients)
-    with lock.held(clients, wish.stack, "deploy", home, _tell):
+    with lock.held(clients, wish.stack, "deploy", home, _tell, patience=wish.patience):
         state = State.load(clients, lock.state_key(wish.stack))
         _refuse_another_branch(wish, state)
         stage = _stage(wish, state)
@@ -236,7 +238,7 @@ def destroy(wish: Wish) -> None:
     print(f"{wish.stack} on {cloud.words}")
     clients = cloud.clients()
     storage.make_state_bucket(clients)
-    with lock.held(clients, wish.stack, "destroy", home, _tell):
+    with lock.held(clients, wish.stack, "destroy", home, _tell, patience=wish.patience):
         state = State.load(clients, lock.state_key(wish.stack))
         _refuse_another_branch(wish, state)
         _refuse_protected(wish.stack, state)

@@ -50,6 +50,7 @@ class Scale:
 
     def __init__(self, *, soak: bool) -> None:
         self.events = 20 if soak else 4
+        self.kills = kills.BEFORE_AND_AFTER if soak else kills.BETWEEN
         self.outage_events = 10_000 if soak else 300
         self.drain_seconds = 600 if soak else 120
         self.waiting_seconds = 600 if soak else 150
@@ -122,7 +123,7 @@ class Suite:
 
     def _kill(self, consumer: Consumer) -> Played:
         try:
-            return kills.kill_everywhere(self._stack, self._plan, consumer)
+            return kills.kill_everywhere(self._stack, self._plan, consumer, self._scale.kills)
         except kills.NotTraced as problem:
             return Played(consumer, "killed", [], problem=partial(str, problem))
 

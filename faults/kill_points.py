@@ -79,6 +79,14 @@ def points(calls: Iterable[Call]) -> list[Point]:
     return found
 
 
+def gaps(calls: Iterable[Call]) -> list[Point]:
+    """Return every place between two calls once, those before the first and after the last among them.
+
+    Whether a worker dies after one call or before the next, the same has been done and the same has not.
+    """
+    return [point for number, point in enumerate(points(calls)) if number == 0 or point.when == "after"]
+
+
 def handling(calls: Sequence[Call], function: str, subject: str) -> list[Call]:
     """Return the calls that the first invocation with the subject made for it, and for none in particular."""
     own = [call for call in calls if call.function == function and subject in call.subjects]

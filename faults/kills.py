@@ -1,11 +1,12 @@
-"""Every consumer's worker is killed before and after each of its calls, which are found by recording them."""
+"""Every consumer's worker is killed before, between and after its calls, which are found by recording them."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 
 from faults.consumers import Case, Consumer
-from faults.kill_points import Call, Kill, Point, points
+from faults.kill_points import Call, Kill, Point, gaps, points
 from faults.plan import Plan
 from faults.played import Played, eventually
 from faults.stage import DeployedStack
@@ -28,14 +29,26 @@ AGAIN = (Point("before", "sqs.DeleteMessage", 1, "message"), Point("after", "sqs
 """A message that came before is deleted by its consumer at once: a call that its first handling does not have."""
 
 
+@dataclass(frozen=True, slots=True)
+class Density:
+    """How close the crashes of a consumer lie."""
+
+    fault: str
+    places: Callable[[Iterable[Call]], list[Point]]
+
+
+BEFORE_AND_AFTER = Density("killed before and after each call", points)
+BETWEEN = Density("killed between any two calls", gaps)
+
+
 class NotTraced(Exception):
     """A consumer did not handle the event whose calls were to be recorded."""
 
 
-def kill_everywhere(stack: DeployedStack, plan: Plan, consumer: Consumer) -> Played:
+def kill_everywhere(stack: DeployedStack, plan: Plan, consumer: Consumer, density: Density) -> Played:
     """Kill the consumer's worker once at each place, each time with another event."""
     function = stack.function(consumer.name)
-    places = _places(stack, plan, consumer)
+    places = density.places(_calls(stack, plan, consumer))
     chance: list[Point] = []
     # Those that come again first: they have to be waited for twice.
     again = [(places[-1], point) for point in AGAIN if consumer.deletes_again]
@@ -52,7 +65,7 @@ def kill_everywhere(stack: DeployedStack, plan: Plan, consumer: Consumer) -> Pla
             if _is_hit(stack, plan, consumer, case, kills[0]):
                 break
             plan.forget(*kills)
-            if crashes[0] not in _places(stack, plan, consumer):
+            if crashes[0] not in points(_calls(stack, plan, consumer)):
                 # A neighbour was in the way when the calls were recorded, as when both ask the same partner.
                 chance.append(crashes[0])
                 kills = []
@@ -60,27 +73,30 @@ def kill_everywhere(stack: DeployedStack, plan: Plan, consumer: Consumer) -> Pla
         planned += kills
     return Played(
         consumer,
-        "killed before and after each call",
+        density.fault,
         cases,
-        note=_note(len(places), len(chance), bool(again)),
+        note=_note(places, chance, again=bool(again)),
         problem=partial(_unreached, plan, planned),
     )
 
 
-def _note(places: int, by_chance: int, again: bool) -> str:
+def _note(places: Iterable[Point], by_chance: Iterable[Point], *, again: bool) -> str:
+    once = _calls_at(by_chance)
     twice = ", and deleting what came again" if again else ""
-    # Of one call, only one of its two places may have been missed.
-    more = (by_chance + 1) // 2
-    once = f"; {more} more made by chance, once" if more else ""
-    return f"{places // 2 - more} calls{twice}{once}"
+    chance = f"; {len(once)} more made by chance, once" if once else ""
+    return f"{len(_calls_at(places) - once)} calls{twice}{chance}"
 
 
-def _places(stack: DeployedStack, plan: Plan, consumer: Consumer) -> list[Point]:
+def _calls_at(places: Iterable[Point]) -> set[tuple[str, int, str]]:
+    return {(place.operation, place.n, place.scope) for place in places}
+
+
+def _calls(stack: DeployedStack, plan: Plan, consumer: Consumer) -> list[Call]:
     for _ in range(TRIES):
         calls, is_whole = trace(stack, plan, consumer)
         if is_whole:
             break
-    return points(calls)
+    return calls
 
 
 def _is_hit(stack: DeployedStack, plan: Plan, consumer: Consumer, case: Case, kill: Kill) -> bool:

@@ -19,6 +19,7 @@ from identity.hashes import sha256
 from identity.lifecycle import StoredSession
 from identity.memberships import PREFIX, household_key, membership_item, membership_key
 from identity.model import Overtaken
+from identity.usecases.sessions import SignedOutSince
 from paygo.events import AuditRecorded, Event
 from paygo.outbox import outbox_write
 from paygo.security import Session, SessionState, first_use_key, session_key
@@ -73,7 +74,13 @@ class SessionTable:
         return self._once.get(**first_use_key(session)) is not None
 
     def replace(
-        self, before: StoredSession, after: StoredSession, event: Event[AuditRecorded], *, unused: bool = False
+        self,
+        before: StoredSession,
+        after: StoredSession,
+        event: Event[AuditRecorded],
+        *,
+        unused: bool = False,
+        shown_at: datetime | None = None,
     ) -> None:
         """Write `after` where `before` stands.
 
@@ -81,11 +88,15 @@ class SessionTable:
         ----------
         unused
             Whether the session's credentials must not have been used.
+        shown_at
+            When somebody showed to be the household that the session becomes.
 
         Raises
         ------
         Overtaken
             When the session is no longer what `before` says, or its credentials were used.
+        SignedOutSince
+            When the household signed out everywhere after `shown_at`.
         """
         writes = [
             self._table.updating(
@@ -100,12 +111,19 @@ class SessionTable:
             writes.append(self._own.putting(membership_item(after, after.household_id)))
         if unused:
             writes.append(self._once.checking(first_use_key(before), ABSENT))
+        if after.household_id is not None and shown_at is not None:
+            # Signing out everywhere lists the sessions after it wrote this: it finds this one, or this finds that.
+            is_valid = Attr("signed_out_at").not_exists() | Attr("signed_out_at").lt(sortable(shown_at))
+            writes.append(self._own.checking(household_key(after.household_id), PRESENT & is_valid))
         try:
             self._table.transact(writes)
         except TransactionRefused as error:
             # The SDK may send a write again whose answer got lost: what our own first try wrote is no overtaking.
-            if self.find(before.identity_id) != after:
-                raise Overtaken from error
+            if self.find(before.identity_id) == after:
+                return
+            if shown_at is not None and len(writes) - 1 in error.failed:
+                raise SignedOutSince from error
+            raise Overtaken from error
 
     def revoke(self, session: StoredSession, now: datetime, event: Event[AuditRecorded]) -> None:
         """End the session at once, whatever else changes it in this moment; what is over already stays so."""

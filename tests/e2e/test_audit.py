@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 import pytest
+import requests
 
 from demo.stage import Stage
 from operate.access import Access as OperatorAccess
@@ -76,6 +77,25 @@ def test_the_life_of_a_session_is_in_the_audit_without_its_secrets(stage: Stage,
         assert event.correlation_id
     everything = json.dumps([event.model_dump(mode="json") for event in events])
     assert [secret for each in (opened, refreshed) for secret in secrets_of(each) if secret in everything] == []
+
+
+def test_a_refused_token_is_in_the_audit_with_where_it_came_from(stage: Stage, operator: OperatorAccess) -> None:
+    with Session.open(stage.access.api_url) as app:
+        opened = app.details
+        app.sign_out()
+    headers = {"Authorization": f"Bearer {opened.bearer.token}", "User-Agent": "a-thief/1.0"}
+    answer = requests.get(f"{stage.access.api_url}/bearer/v1/sessions/current", headers=headers, timeout=30)
+    assert answer.status_code == 401
+
+    session_id = str(opened.session_id)
+    (event,) = told(
+        operator, lambda it: (it.session_id, it.act) == (session_id, "request-refused"), {"request-refused"}
+    )
+
+    assert event.detail["reason"] == "session-refused"
+    assert event.detail["route"] == "/bearer/v1/sessions/current"
+    assert (event.source_ip, event.user_agent) == ("127.0.0.1", "a-thief/1.0")
+    assert answer.json()["instance"] == f"urn:paygo:request:{event.correlation_id}"
 
 
 def test_how_a_household_came_to_be_is_in_the_audit(world: World, operator: OperatorAccess) -> None:

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
 import base64
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 import requests
@@ -21,9 +22,12 @@ asked = 0
 def handler(event, context):
     global asked
     asked += 1
+    request = event["requestContext"]
     print(event["type"], "asked")
-    token = event["authorizationToken"].removeprefix("Bearer ")
-    if token in ("Unauthorized", "broken"):
+    scheme, _, token = event["headers"]["authorization"].partition(" ")
+    if scheme != "Bearer" or token in ("", "Unauthorized", "not a token"):
+        raise Exception("Unauthorized")
+    if token == "broken":
         raise Exception(token)
     api = "/".join(event["methodArn"].split("/")[:2])
     action = "execute-api:ManageConnections" if token == "another" else "execute-api:Invoke"
@@ -32,7 +36,8 @@ def handler(event, context):
         {"Effect": "Deny", "Action": "execute-api:Invoke", "Resource": f"{api}/GET/things/*/secret"},
     ]
     document = {"Version": "2012-10-17", "Statement": statements}
-    return {"principalId": "me", "policyDocument": document, "context": {"asked": asked, "sure": True}}
+    told = {"ip": request["identity"]["sourceIp"], "id": request["requestId"]}
+    return {"principalId": "me", "policyDocument": document, "context": {"asked": asked, "sure": True, **told}}
 """
 
 
@@ -75,10 +80,10 @@ def guarded(bench: Bench, source_arn: str = ITS_AUTHORIZERS, qualifier: str = "l
                         "in": "header",
                         "x-amazon-apigateway-authtype": "custom",
                         "x-amazon-apigateway-authorizer": {
-                            "type": "token",
+                            "type": "request",
+                            "identitySource": "method.request.header.Authorization",
                             "authorizerUri": uri,
                             "authorizerResultTtlInSeconds": 60,
-                            "identityValidationExpression": "^Bearer [-0-9A-Za-z_.]+$",
                         },
                     }
                 }
@@ -101,6 +106,8 @@ def test_an_authorizers_policy_is_used_again_for_all_that_its_token_calls(bench:
     assert (first.status_code, second.status_code) == (200, 200)
     told: list[dict[str, Any]] = [answer.json()["requestContext"]["authorizer"] for answer in (first, second)]
     assert [(one["principalId"], one["asked"], one["sure"]) for one in told] == [("me", "1", "true")] * 2
+    assert told[0]["ip"] == "127.0.0.1"
+    assert UUID(told[0]["id"])
     assert call(url, "/things", "Bearer allow", "POST").status_code == 403
     assert call(url, "/things/1/secret", "Bearer allow").status_code == 403
     assert call(url, "/things", "Bearer other").json()["requestContext"]["authorizer"]["asked"] == "2"

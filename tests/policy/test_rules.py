@@ -794,7 +794,7 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         "",
         in_operation("/v1/devices", "get", lambda operation: operation.update(security=[{"bearer": []}])),
     ),
-    (rules.tokens_are_known_by_their_authorizer, "aws_api_gateway_rest_api", "", in_authorizer(type="request")),
+    (rules.tokens_are_known_by_their_authorizer, "aws_api_gateway_rest_api", "", in_authorizer(type="token")),
     (
         rules.tokens_are_known_by_their_authorizer,
         "aws_api_gateway_rest_api",
@@ -805,7 +805,7 @@ BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
         rules.tokens_are_known_by_their_authorizer,
         "aws_api_gateway_rest_api",
         "",
-        in_authorizer(identityValidationExpression=".*"),
+        in_authorizer(identitySource="method.request.header.Accept"),
     ),
     (
         rules.tokens_are_known_by_their_authorizer,

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 """
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +21,19 @@ VERIFIER = composition.token_verifier()
 CALLERS = callers()
 ROUTES = composition.scope_routes()
 
+_BEARER = re.compile(r"Bearer ([-0-9A-Za-z_.]+)")
+"""https://www.rfc-editor.org/rfc/rfc6750#section-2.1, as far as tokens of ours go."""
+
 
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Return the policy of a token; API Gateway remembers it for a minute."""
-    follow(None, context)
+    asking = event["requestContext"]
+    follow(asking["requestId"], context)
     now = datetime.now(UTC)
     api, method, route = _asked(event["methodArn"])
-    token = event["authorizationToken"].removeprefix("Bearer ")
+    headers = {name.lower(): value for name, value in event["headers"].items()}
     try:
-        grant = authorize(VERIFIER, CALLERS, ROUTES, token, now)
+        grant = authorize(VERIFIER, CALLERS, ROUTES, _token(headers["authorization"]), now)
     except TokenRefused as refused:
         known = refused.caller
         tell_refusal(
@@ -36,14 +41,20 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
             method=method,
             route=route,
             caller={"identity_hash": known.identity_hash, "session_id": known.session_id} if known else {},
-            # A token is all that API Gateway hands over.
-            origin=Origin(),
-            request_id=None,
+            origin=Origin(source_ip=asking["identity"]["sourceIp"], user_agent=headers.get("user-agent")),
+            request_id=asking["requestId"],
             time=now,
         )
         # These very words make API Gateway answer 401.
         raise Exception("Unauthorized") from None
     return _answer(grant, api)
+
+
+def _token(authorization: str) -> str:
+    bearer = _BEARER.fullmatch(authorization)
+    if bearer is None:
+        raise TokenRefused("token-malformed")
+    return bearer[1]
 
 
 def _asked(method_arn: str) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from identity import composition
 from identity.model import RegistrationKind
 from identity.problems import as_problems
 from identity.usecases.causes import Cause
-from identity.usecases.signing_in import by_id_token, by_partner, sign_in
+from identity.usecases.signing_in import Proof, by_id_token, by_partner, sign_in
 from identity.wire import OwnSignInBody, PartnerSignInBody, RegistrationKindBody, SessionBody
 from paygo.composition import callers, source
 from paygo.config import setting
@@ -57,7 +57,7 @@ def _parsed(event: "APIGatewayProxyEvent") -> OwnSignInBody | PartnerSignInBody:
     return parse(event, PartnerSignInBody)
 
 
-def _prove(session: Session, body: OwnSignInBody | PartnerSignInBody, now: datetime) -> str:
+def _prove(session: Session, body: OwnSignInBody | PartnerSignInBody, now: datetime) -> Proof:
     # What verifies either is made where it is used: a cold start should not wait for both.
     if isinstance(body, OwnSignInBody):
         return by_id_token(composition.id_tokens(), HOUSEHOLDS, body.id_token.get_secret_value(), now)
@@ -68,6 +68,7 @@ def _prove(session: Session, body: OwnSignInBody | PartnerSignInBody, now: datet
         partner=body.partner,
         customer_number=body.customer_number.get_secret_value(),
         one_time_code=body.one_time_code.get_secret_value(),
+        now=now,
     )
 
 

@@ -54,6 +54,10 @@ class SessionChanged(IdentityRefusal):
     """Another request changed the session in the same moment."""
 
 
+class SignedOutSince(IdentityRefusal):
+    """The household signed out everywhere after it showed who it is."""
+
+
 class UnknownSession(IdentityRefusal):
     """The household has no such session."""
 
@@ -103,7 +107,13 @@ class Sessions(Protocol):
         """Tell whether the escalated session's credentials were used while they could be fetched again."""
 
     def replace(
-        self, before: StoredSession, after: StoredSession, event: Event[AuditRecorded], *, unused: bool = False
+        self,
+        before: StoredSession,
+        after: StoredSession,
+        event: Event[AuditRecorded],
+        *,
+        unused: bool = False,
+        shown_at: datetime | None = None,
     ) -> None:
         """Write `after`.
 
@@ -111,6 +121,8 @@ class Sessions(Protocol):
         ------
         Overtaken
             When the session is no longer what `before` says, or its credentials were used though `unused` forbids it.
+        SignedOutSince
+            When the household signed out everywhere after `shown_at`.
         """
 
     def revoke(self, session: StoredSession, now: datetime, event: Event[AuditRecorded]) -> None:

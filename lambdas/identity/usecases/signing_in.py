@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from identity.model import BankCustomer, BankCustomerRefused, IdentityRefusal, Overtaken, RegistrationUnderWay
 from identity.usecases.causes import Cause
-from identity.usecases.sessions import Makers, Opened, SessionRefused, Sessions, audit, escalate
+from identity.usecases.sessions import Makers, Opened, SessionRefused, Sessions, SignedOutSince, audit, escalate
 from paygo.audit import Act
 from paygo.outcomes import NotReady
 from paygo.security import Session, SessionState
@@ -40,6 +40,14 @@ class PoolSignIn:
     """Who signed in to the user pool, and when."""
 
     username: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Which household somebody showed to be, and when."""
+
+    household_id: str
     at: datetime
 
 
@@ -73,7 +81,7 @@ class Households(Protocol):
         """Return the household that the partner's customer is."""
 
 
-def by_id_token(id_tokens: IdTokens, households: Households, id_token: str, now: datetime) -> str:
+def by_id_token(id_tokens: IdTokens, households: Households, id_token: str, now: datetime) -> Proof:
     """Return the household whose user the token names: users are named by household."""
     try:
         shown = id_tokens.sign_in(id_token, now)
@@ -82,7 +90,7 @@ def by_id_token(id_tokens: IdTokens, households: Households, id_token: str, now:
     # An account without its household is one whose registration is not approved.
     if not households.may_sign_in(shown.username, shown.at):
         raise SignInRefused
-    return shown.username
+    return Proof(shown.username, shown.at)
 
 
 def by_partner(
@@ -93,7 +101,8 @@ def by_partner(
     partner: str,
     customer_number: str,
     one_time_code: str,
-) -> str:
+    now: datetime,
+) -> Proof:
     """Return the household that is the customer for whom the partner vouches."""
     # The same code in the same session is the same question, whose first answer may have been lost.
     intent = str(uuid5(UUID(session.session_id), f"{partner}/{customer_number}/{one_time_code}"))
@@ -104,14 +113,14 @@ def by_partner(
     household_id = households.customer(partner, customer.customer_id)
     if household_id is None:
         raise SignInRefused
-    return household_id
+    return Proof(household_id, now)
 
 
 def sign_in(
     sessions: Sessions,
     makers: Makers,
     session: Session,
-    prove: Callable[[], str],
+    prove: Callable[[], Proof],
     *,
     kind: str,
     cause: Cause,
@@ -122,7 +131,7 @@ def sign_in(
     Raises
     ------
     SignInRefused
-        When it raises so, or the session tried too often.
+        When it raises so, the household signed out everywhere since, or the session tried too often.
     RegistrationUnderWay, SessionApproved, SessionRefused
         When the session is not anonymous.
     SessionChanged
@@ -134,7 +143,7 @@ def sign_in(
         # Told before; the log says it again for each.
         raise SignInRefused
     try:
-        household_id = prove()
+        _take(sessions, session.identity_id, prove(), kind, cause=cause, now=now)
     except SignInRefused:
         sessions.note(audit(Act.SIGN_IN_REFUSED, cause, now, session, kind=kind, tries=str(tries)))
         raise
@@ -142,21 +151,22 @@ def sign_in(
         # Nobody judged it, so it was no try.
         sessions.count_try(session, -1)
         raise
-    _take(sessions, session.identity_id, household_id, kind, cause=cause, now=now)
     return escalate(sessions, makers, session.identity_id, cause=cause, now=now)
 
 
-def _take(sessions: Sessions, identity_id: str, household_id: str, kind: str, *, cause: Cause, now: datetime) -> None:
+def _take(sessions: Sessions, identity_id: str, proof: Proof, kind: str, *, cause: Cause, now: datetime) -> None:
     before = sessions.find(identity_id)
     if before is None:
         raise SessionRefused
     _check_anonymous(before, now)
-    after = before.signed_in(household_id)
+    after = before.signed_in(proof.household_id)
     try:
-        sessions.replace(before, after, audit(Act.SIGNED_IN, cause, now, after, kind=kind))
+        sessions.replace(before, after, audit(Act.SIGNED_IN, cause, now, after, kind=kind), shown_at=proof.at)
+    except SignedOutSince as error:
+        raise SignInRefused from error
     except Overtaken:
         # It was refreshed, or it is another's by now.
-        _take(sessions, identity_id, household_id, kind, cause=cause, now=now)
+        _take(sessions, identity_id, proof, kind, cause=cause, now=now)
 
 
 def _check_anonymous(session: Session, now: datetime) -> None:

@@ -13,6 +13,7 @@ GAPS = (
     "async_invocations",
     "authorizer_permissions",
     "authorizer_policies",
+    "authorizer_requests",
     "batch_failures",
     "batch_permissions",
     "deployments",

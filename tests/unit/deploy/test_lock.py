@@ -91,6 +91,27 @@ def test_a_second_run_is_told_who_is_at_work(clients: Clients, tmp_path: Path, t
     assert storage.read(clients, lock.lock_key(STACK)) == asdict(OTHER)
 
 
+def test_a_patient_run_says_whom_it_waits_for_and_goes_on_when_they_are_done(
+    clients: Clients, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.write(clients, lock.lock_key(STACK), asdict(OTHER))
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            storage.delete(clients, lock.lock_key(STACK))
+
+    monkeypatch.setattr("deploy.lock.time.sleep", wait)
+
+    with lock.held(clients, STACK, "deploy", tmp_path, told.append, patience=3600):
+        pass
+
+    assert len(waits) == 3
+    assert [sentence.split(":")[0] for sentence in told] == ["Waiting"]
+    assert "a deploy by ada on there" in told[0]
+
+
 def test_a_killed_runs_locks_are_broken(clients: Clients, tmp_path: Path, told: list[str]) -> None:
     killed = replace(Holder.this_process("deploy", tmp_path), pid=2**22 + 1)
     storage.write(clients, lock.lock_key(STACK), asdict(killed))

@@ -1,11 +1,14 @@
 """Past an answer that got lost: Terraform asks again for what it has made, and does not know that it did."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from deploy import run
+from deploy.__main__ import app
 from deploy.account import Account
 from deploy.errors import AlreadyThereError, DeployError
 from deploy.leftovers import KINDS, Found, Leftover
@@ -47,6 +50,33 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[Leftover]:
 def apply(folder: Terraform, monkeypatch: pytest.MonkeyPatch, strays: list[Leftover]) -> None:
     monkeypatch.setattr(run, "_strays", lambda *_: strays)
     run._apply(None, "paygo-demo", folder, {}, State({}))  # type: ignore[arg-type]
+
+
+class Held(Exception):
+    """Stands for what comes once the lock is held."""
+
+
+@pytest.mark.parametrize(("command", "doing"), [("up", "deploy"), ("destroy", "destroy")])
+def test_a_run_is_as_patient_as_it_was_told_to_be(
+    command: str, doing: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[str, float]] = []
+
+    def held(_clients: object, _stack: str, doing: str, *_more: object, patience: float) -> None:
+        asked.append((doing, patience))
+        raise Held
+
+    monkeypatch.setenv("PAYGO_HOME", str(tmp_path))
+    monkeypatch.setattr("deploy.target.choose", lambda *_: Target("eu-west-1", "123456789012", "p"))
+    monkeypatch.setattr("deploy.storage.make_state_bucket", lambda _clients: None)
+    monkeypatch.setattr("deploy.lock.held", held)
+
+    result = CliRunner().invoke(
+        app, [command, "--branch", "x", "--profile", "p"], env={"PATIENCE": "480", "TOKEN_KEYS": ""}
+    )
+
+    assert isinstance(result.exception, Held)
+    assert asked == [(doing, 480)]
 
 
 def test_what_a_lost_answer_left_is_removed_and_made_again(

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from faults.kill_points import Call, Kill, KillPoints, Point, handling, points
+from faults.kill_points import Call, Kill, KillPoints, Point, gaps, handling, points
 
 
 def call(operation: str, *, request: str = "r1", message: str | None = "m1", subject: str = "e1", n: int = 1) -> Call:
@@ -21,6 +21,18 @@ def test_every_call_is_a_place_to_crash_before_and_after_counted_by_its_kind() -
         Point("before", "a", 1, "batch"),
         Point("after", "a", 1, "batch"),
     ]
+
+
+def test_between_any_two_calls_is_one_place_and_one_before_them_all_and_one_after() -> None:
+    made = [call("a"), call("b"), call("a")]
+
+    assert gaps(made) == [
+        Point("before", "a", 1, "message"),
+        Point("after", "a", 1, "message"),
+        Point("after", "b", 1, "message"),
+        Point("after", "a", 2, "message"),
+    ]
+    assert gaps([]) == []
 
 
 def test_only_the_first_invocation_with_the_event_counts_and_not_its_neighbours() -> None:

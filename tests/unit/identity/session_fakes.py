@@ -14,8 +14,17 @@ from identity.model import Overtaken
 from identity.sessions_table import SessionTable
 from identity.tokens import Claims, TokenMaker
 from identity.usecases.causes import Cause
-from identity.usecases.sessions import Makers, Opened, Sessions, audit, escalate, open_session, refresh
-from identity.usecases.signing_in import sign_in
+from identity.usecases.sessions import (
+    Makers,
+    Opened,
+    Sessions,
+    SignedOutSince,
+    audit,
+    escalate,
+    open_session,
+    refresh,
+)
+from identity.usecases.signing_in import Proof, sign_in
 from paygo.audit import Act, Origin
 from paygo.events import AuditRecorded, Event
 from paygo.security import Callers, Household, Kind, Session, SessionState
@@ -65,6 +74,7 @@ class FakeSessions:
         """Return sessions on which something may be tried that these do not notice."""
         other = type(self)()
         other.rows, other.used, other.openings = dict(self.rows), set(self.used), dict(self.openings)
+        other.signed_out = dict(self.signed_out)
         other.memberships = {household: dict(sessions) for household, sessions in self.memberships.items()}
         return other
 
@@ -99,13 +109,22 @@ class FakeSessions:
         return session.session_id in self.used
 
     def replace(
-        self, before: StoredSession, after: StoredSession, event: Event[AuditRecorded], *, unused: bool = False
+        self,
+        before: StoredSession,
+        after: StoredSession,
+        event: Event[AuditRecorded],
+        *,
+        unused: bool = False,
+        shown_at: datetime | None = None,
     ) -> None:
         there = self.rows.get(before.identity_id)
         if there is None or (there.state, there.refresh_hashes) != (before.state, before.refresh_hashes):
             raise Overtaken
         if unused and self.was_used(before):
             raise Overtaken
+        signed_out_at = self.signed_out.get(after.household_id or "")
+        if shown_at is not None and signed_out_at is not None and shown_at <= signed_out_at:
+            raise SignedOutSince
         before_fields, after_fields = before.model_dump(), after.model_dump()
         changes = {name: after_fields[name] for name in after_fields if after_fields[name] != before_fields[name]}
         self.rows[before.identity_id] = there.model_copy(update=changes)
@@ -199,7 +218,9 @@ class Visits:
         return escalate(store or self.store, self.makers, session.identity_id, cause=CAUSE, now=now)
 
     def sign_in(self, session: Session, now: datetime = NOW, household_id: str = "household-1") -> Opened:
-        return sign_in(self.store, self.makers, session, lambda: household_id, kind="own", cause=CAUSE, now=now)
+        return sign_in(
+            self.store, self.makers, session, lambda: Proof(household_id, now), kind="own", cause=CAUSE, now=now
+        )
 
     def stored(self, session: Session) -> StoredSession:
         found = self.store.find(session.identity_id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from identity.usecases.sessions import (
     sign_out,
     sign_out_everywhere,
 )
-from identity.usecases.signing_in import TRIES, SessionApproved, SignInRefused, sign_in
+from identity.usecases.signing_in import TRIES, Proof, SessionApproved, SignInRefused, sign_in
 from paygo.audit import Act
 from paygo.outcomes import NotReady
 from paygo.security import SessionState
@@ -48,6 +49,10 @@ class Before:
         if name == self._call and self._meanwhile:
             self._meanwhile.pop()()
         return getattr(self._port, name)
+
+
+def shown() -> Proof:
+    return Proof("household-1", NOW)
 
 
 def racing(visits: Visits, meanwhile: Callable[[], object], call: str = "replace") -> Any:
@@ -182,7 +187,7 @@ def test_of_two_sign_ins_at_once_one_is_refused(visits: Visits) -> None:
             racing(visits, again),
             visits.makers,
             opened.session,
-            lambda: "household-1",
+            shown,
             kind="own",
             cause=CAUSE,
             now=NOW,
@@ -195,9 +200,32 @@ def test_a_refresh_during_a_sign_in_does_no_harm(visits: Visits) -> None:
     opened = visits.open()
     store = racing(visits, lambda: visits.refresh(opened.refresh_token))
 
-    signed_in = sign_in(store, visits.makers, opened.session, lambda: "household-1", kind="own", cause=CAUSE, now=NOW)
+    signed_in = sign_in(store, visits.makers, opened.session, shown, kind="own", cause=CAUSE, now=NOW)
 
     assert signed_in.session.state is SessionState.AUTHENTICATED
+
+
+def test_a_sign_in_that_was_shown_before_signing_out_everywhere_opens_nothing(visits: Visits) -> None:
+    other, opened = visits.escalated(), visits.open()
+
+    def sign_out() -> None:
+        sign_out_everywhere(visits.store, visits.household(other), cause=CAUSE, now=NOW)
+
+    with pytest.raises(SignInRefused):
+        sign_in(
+            racing(visits, sign_out),
+            visits.makers,
+            opened.session,
+            shown,
+            kind="own",
+            cause=CAUSE,
+            now=NOW,
+        )
+
+    assert visits.stored(opened.session).state is SessionState.ANONYMOUS
+    assert visits.store.acts().count(Act.SIGN_IN_REFUSED) == 1
+    later = NOW + timedelta(seconds=1)
+    assert visits.sign_in(opened.session, later).session.state is SessionState.AUTHENTICATED
 
 
 class Crash(Exception):
@@ -330,7 +358,7 @@ def test_a_sign_in_may_crash_anywhere(visits: Visits, left: int, done: bool) -> 
     sessions, makers = crashing(visits, left, done)
 
     try:
-        answered = sign_in(sessions, makers, opened.session, lambda: "household-1", kind="own", cause=CAUSE, now=NOW)
+        answered = sign_in(sessions, makers, opened.session, shown, kind="own", cause=CAUSE, now=NOW)
     except Crash:
         # As an app does: it tries again, unless the session went on, and then it asks for the credentials.
         try:
@@ -360,18 +388,18 @@ def test_signing_out_everywhere_may_crash_anywhere(visits: Visits, left: int) ->
 def test_a_session_has_few_tries_to_sign_in(visits: Visits) -> None:
     asked: list[str] = []
 
-    def refuse() -> str:
+    def refuse() -> Proof:
         asked.append("the bank")
         raise SignInRefused
 
-    def try_(prove: Callable[[], str]) -> None:
+    def try_(prove: Callable[[], Proof]) -> None:
         with pytest.raises(SignInRefused):
             sign_in(visits.store, visits.makers, opened.session, prove, kind="partner", cause=CAUSE, now=NOW)
 
     opened = visits.open()
     for _ in range(TRIES + 2):
         try_(refuse)
-    try_(lambda: "household-1")
+    try_(shown)
 
     assert len(asked) == TRIES
     assert visits.store.acts().count(Act.SIGN_IN_REFUSED) == TRIES
@@ -379,7 +407,7 @@ def test_a_session_has_few_tries_to_sign_in(visits: Visits) -> None:
 
 
 def test_a_try_that_nobody_judged_is_none(visits: Visits) -> None:
-    def away() -> str:
+    def away() -> Proof:
         raise NotReady("the bank")
 
     opened = visits.open()
@@ -391,7 +419,7 @@ def test_a_try_that_nobody_judged_is_none(visits: Visits) -> None:
 
 
 def test_a_sign_in_that_is_refused_changes_nothing(visits: Visits) -> None:
-    def refuse() -> str:
+    def refuse() -> Proof:
         raise SignInRefused
 
     opened = visits.open()

@@ -7,6 +7,7 @@ from identity.usecases.sessions import SessionRefused
 from identity.usecases.signing_in import (
     IdTokenRefused,
     PoolSignIn,
+    Proof,
     SessionApproved,
     SignInRefused,
     by_id_token,
@@ -70,7 +71,7 @@ def session(visits: Visits) -> Session:
     return visits.open().session
 
 
-def by_bank(session: Session, number: str, code: str, bank: FakeBank | None = None) -> str:
+def by_bank(session: Session, number: str, code: str, bank: FakeBank | None = None) -> Proof:
     return by_partner(
         bank or FakeBank(),
         FakeHouseholds(),
@@ -78,11 +79,12 @@ def by_bank(session: Session, number: str, code: str, bank: FakeBank | None = No
         partner="bank",
         customer_number=number,
         one_time_code=code,
+        now=NOW,
     )
 
 
 def test_an_id_token_names_its_household() -> None:
-    assert by_id_token(FakeIdTokens(), FakeHouseholds(), "token of household-1", NOW) == "household-1"
+    assert by_id_token(FakeIdTokens(), FakeHouseholds(), "token of household-1", NOW) == Proof("household-1", NOW)
 
 
 @pytest.mark.parametrize("id_token", ["forged", "token of nobody", "token of household-2"])
@@ -92,7 +94,7 @@ def test_an_id_token_of_nobody_or_from_before_signing_out_is_refused(id_token: s
 
 
 def test_a_banks_customer_is_its_household(session: Session) -> None:
-    assert by_bank(session, "1002003004", "493817") == "household-2"
+    assert by_bank(session, "1002003004", "493817") == Proof("household-2", NOW)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_the_right_code_after_a_wrong_one_is_another_question(session: Session) 
     with pytest.raises(SignInRefused):
         by_bank(session, "1002003004", "000000", bank)
 
-    assert by_bank(session, "1002003004", "493817", bank) == "household-2"
+    assert by_bank(session, "1002003004", "493817", bank) == Proof("household-2", NOW)
 
 
 def test_signing_in_makes_an_anonymous_session_the_households(visits: Visits, session: Session) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
 from typing import Any
+from unittest.mock import ANY
 
 import boto3
 import jwt
@@ -437,7 +438,7 @@ def test_the_token_from_before_the_escalation_fetches_the_new_one_again_until_th
     assert refusal(verifier, callers, before) == "session-refused"
 
 
-type Authorize = Callable[[str], dict[str, Any]]
+type Authorize = Callable[..., dict[str, Any]]
 
 ARN = "arn:aws:execute-api:us-east-1:123456789012:abc123"
 
@@ -452,12 +453,13 @@ def answers(
     keep(sessions, session(opened_at=now, ends_at=now + timedelta(days=1)))
     monkeypatch.setattr(authorizer, "VERIFIER", verifier)
 
-    def ask(token: str) -> dict[str, Any]:
+    def ask(token: str, scheme: str = "Bearer ", header: str = "Authorization") -> dict[str, Any]:
         return authorizer.handler(
             {
-                "type": "TOKEN",
-                "authorizationToken": f"Bearer {token}",
+                "type": "REQUEST",
                 "methodArn": f"{ARN}/v/GET/bearer/v1/devices/d-1",
+                "headers": {header: f"{scheme}{token}", "User-Agent": "paygo-client/1.0"},
+                "requestContext": {"requestId": "request-1", "identity": {"sourceIp": "192.0.2.1"}},
             },
             context,
         )
@@ -517,14 +519,38 @@ def test_the_authorizer_refuses_in_the_words_that_api_gateway_knows_and_tells_th
         answers(old)
 
     audit = json.loads(log.getvalue().splitlines()[-1])["audit"]
-    assert {name: audit[name] for name in ("act", "reason", "method", "route", "caller")} == {
+    assert audit == {
         "act": "request-refused",
+        "time": ANY,
+        "source_ip": "192.0.2.1",
+        "user_agent": "paygo-client/1.0",
+        "request_id": "request-1",
         "reason": "token-expired",
         "method": "GET",
         "route": "/bearer/v1/devices/d-1",
         "caller": {"identity_hash": identity_hash(IDENTITY), "session_id": "s-1"},
     }
     assert old not in log.getvalue()
+
+
+def test_headers_are_read_however_their_names_are_spelt(answers: Authorize, maker: TokenMaker) -> None:
+    now = datetime.now(UTC)
+    token = make_token(maker, session(ends_at=now + timedelta(days=1)), ["accounts:read"], now).token
+
+    assert answers(token, header="authorization")["principalId"] == "s-1"
+
+
+@pytest.mark.parametrize("scheme", ["", "Basic ", "bearer", "Bearer  "])
+def test_a_token_that_is_not_borne_is_refused(
+    answers: Authorize, maker: TokenMaker, log: io.StringIO, scheme: str
+) -> None:
+    now = datetime.now(UTC)
+    token = make_token(maker, session(ends_at=now + timedelta(days=1)), ["accounts:read"], now).token
+
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        answers(token, scheme)
+
+    assert json.loads(log.getvalue().splitlines()[-1])["audit"]["reason"] == "token-malformed"
 
 
 def test_a_token_that_says_nothing_of_its_caller_is_refused_alike(answers: Authorize, log: io.StringIO) -> None:
@@ -554,7 +580,8 @@ def get(kms: Kms, key: str, api_event: Any, context: Any, monkeypatch: pytest.Mo
 
 
 def test_anybody_may_verify_a_token_with_the_published_keys(get: Get, maker: TokenMaker, key: str) -> None:
-    token = make_token(maker, session(), None, datetime.now(UTC)).token
+    now = datetime.now(UTC)
+    token = make_token(maker, session(ends_at=now + timedelta(days=1)), None, now).token
 
     published = get("/.well-known/jwks.json")
 
