@@ -196,13 +196,14 @@ def _may_be_there(clients: Clients, values: Mapping[str, Any]) -> dict[tuple[str
         role("aws_iam_role.api_gateway", "paygo-api-gateway"),
         policy("aws_iam_policy.stack_boundary", "paygo-stack-boundary"),
     ]
-    if values["oidc"]:
+    if values["oidc"] and values["oidc"].get("issuer"):
         # One an issuer and account: other projects' pipelines may come from the same.
         issuer = f"{arn}:oidc-provider/{values['oidc']['issuer'].removeprefix('https://')}"
         provider = 'aws_iam_openid_connect_provider.ci["ci"]'
         found.append(
             ((provider, issuer), lambda: iam.get_open_id_connect_provider(OpenIDConnectProviderArn=issuer)),
         )
+    if values["oidc"]:
         kinds = [kind for kind in ("deployer", "releaser") if values["oidc"].get(f"{kind}s")]
         found += [role(f'aws_iam_role.deploy["{kind}"]', f"paygo-{kind}") for kind in kinds]
         parts = ("resources", "roles", "deployer", "releaser")

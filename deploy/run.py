@@ -142,8 +142,8 @@ def network(text: str) -> dict[str, Any]:
 def pipeline(text: str) -> dict[str, Any]:
     """Read which CI deploys, or `none`.
 
-    >>> pipeline('{"issuer": "https://ci.example.org", "audience": "aws"}')
-    {'issuer': 'https://ci.example.org', 'audience': 'aws'}
+    >>> pipeline('{"deployers": ["arn:aws:iam::123456789012:user/ci"]}')
+    {'deployers': ['arn:aws:iam::123456789012:user/ci']}
     """
     if text == "none":
         return {}
@@ -152,7 +152,7 @@ def pipeline(text: str) -> dict[str, Any]:
         read = json.loads(text)
     except ValueError:
         read = None
-    if not isinstance(read, dict) or not {"issuer", "audience"} <= set(read) <= names:
+    if not isinstance(read, dict) or not set(read) <= names or not {"deployers", "releasers"} & set(read):
         msg = "OIDC is none, or JSON with a CI's issuer, audience, deployers and releasers: docs/first-account.md."
         raise ValueError(msg)
     return read

@@ -1,9 +1,9 @@
-# Who deploys without a person: a pipeline, known by the token that its CI signs for each of its jobs. One role brings up and takes
+# Who deploys without a person: a pipeline, known by the token that its CI signs for each of its jobs, or by a user of its own. One role brings up and takes
 # away stacks for development; the other those of staging and production. None until a CI is named.
 
 locals {
-  oidc   = var.oidc == null ? {} : { ci = var.oidc }
-  issuer = var.oidc == null ? "" : trimprefix(var.oidc.issuer, "https://")
+  oidc   = try(var.oidc.issuer, null) == null ? {} : { ci = var.oidc }
+  issuer = trimprefix(try(coalesce(var.oidc.issuer), ""), "https://")
 
   deploy_roles = var.oidc == null ? {} : {
     for kind, subjects in { deployer = var.oidc.deployers, releaser = var.oidc.releasers } : kind => subjects if length(subjects) > 0
@@ -216,15 +216,26 @@ resource "aws_iam_role" "deploy" {
   max_session_duration = 3600
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Federated = "${local.arn}:iam::${local.account_id}:oidc-provider/${local.issuer}" }
-      Action    = "sts:AssumeRoleWithWebIdentity"
-      Condition = {
-        StringEquals = { "${local.issuer}:aud" = var.oidc.audience }
-        StringLike   = { "${local.issuer}:sub" = each.value }
-      }
-    }]
+    Statement = concat(
+      [
+        for subjects in [[for one in each.value : one if !startswith(one, "arn:")]] : {
+          Effect    = "Allow"
+          Principal = { Federated = "${local.arn}:iam::${local.account_id}:oidc-provider/${local.issuer}" }
+          Action    = "sts:AssumeRoleWithWebIdentity"
+          Condition = {
+            StringEquals = { "${local.issuer}:aud" = var.oidc.audience }
+            StringLike   = { "${local.issuer}:sub" = subjects }
+          }
+        } if length(subjects) > 0
+      ],
+      [
+        for users in [[for one in each.value : one if startswith(one, "arn:")]] : {
+          Effect    = "Allow"
+          Principal = { AWS = users }
+          Action    = "sts:AssumeRole"
+        } if length(users) > 0
+      ],
+    )
   })
 
   depends_on = [aws_iam_openid_connect_provider.ci]

@@ -102,12 +102,12 @@ variable "budget" {
 variable "oidc" {
   description = <<-EOT
     The CI that deploys, null for none: the `issuer` of its tokens and their `audience`; which `sub` a job of the `deployers` has, who
-    bring up stacks for development, and one of the `releasers`, who bring up staging and production, each with `*` for what changes;
-    and the `released_stacks`, by name, which no deployer touches.
+    bring up stacks for development, and one of the `releasers`, who bring up staging and production, each with `*` for what changes, or
+    the ARN of the user or role that a CI without tokens has; and the `released_stacks`, by name, which no deployer touches.
   EOT
   type = object({
-    issuer          = string
-    audience        = string
+    issuer          = optional(string)
+    audience        = optional(string)
     deployers       = optional(list(string), [])
     releasers       = optional(list(string), [])
     released_stacks = optional(list(string), [])
@@ -115,12 +115,18 @@ variable "oidc" {
   default = null
 
   validation {
-    condition     = var.oidc == null || can(regex("^https://[^/ ]+(/[^ ]*[^/ ])?$", try(var.oidc.issuer, "")))
+    condition     = try(var.oidc.issuer, null) == null || can(regex("^https://[^/ ]+(/[^ ]*[^/ ])?$", var.oidc.issuer))
     error_message = "Tokens of a CI are issued by an https:// address that does not end in a slash."
   }
   validation {
-    condition     = alltrue([for subject in concat(try(var.oidc.deployers, []), try(var.oidc.releasers, [])) : can(regex("^[^*?:/]+[:/][^*?:/]+[:/][^*?:/]+", subject))])
+    condition     = alltrue([for subject in concat(try(var.oidc.deployers, []), try(var.oidc.releasers, [])) : can(regex("^([^*?:/]+[:/][^*?:/]+[:/][^*?:/]+|arn:[^*?]+:iam::[0-9]{12}:(user|role)/[^*?]+$)", subject))])
     error_message = "A job's subject names whose repository it is and which before its first wildcard, like repo:example/paygo:ref:refs/heads/*."
+  }
+  validation {
+    condition = (try(var.oidc.issuer, null) == null) == (try(var.oidc.audience, null) == null) && (try(var.oidc.issuer, null) != null || alltrue([
+      for subject in concat(try(var.oidc.deployers, []), try(var.oidc.releasers, [])) : startswith(subject, "arn:")
+    ]))
+    error_message = "A job is known by a token: name who issues it and its audience, or give the ARN of the CI's own user."
   }
   validation {
     condition     = length(setintersection(try(var.oidc.deployers, []), try(var.oidc.releasers, []))) == 0

@@ -232,8 +232,12 @@ def test_a_deploy_role_is_for_the_jobs_that_were_named(kind: str, subjects: list
             ],
         ),
         (
-            {"deployers": ["*", *OIDC["releasers"]]},
-            ["names whose repository it is", "its subject stands in one list"],
+            {"deployers": ["*", *OIDC["releasers"]], "issuer": None},
+            [
+                "names whose repository it is",
+                "its subject stands in one list",
+                "name who issues it and its audience",
+            ],
         ),
     ],
 )
@@ -254,6 +258,16 @@ def test_a_ci_of_another_kind_is_known_by_its_own_issuer(planner: Planner) -> No
     [statement] = role.document("assume_role_policy")["Statement"]
     assert statement["Condition"]["StringEquals"] == {"ci.example.org/oidc:aud": "aws"}
     assert plan.named("aws_iam_openid_connect_provider", "").values["url"] == "https://ci.example.org/oidc"
+
+
+def test_a_ci_without_tokens_is_known_by_its_own_user(planner: Planner) -> None:
+    user = f"{ARN}:user/ci"
+
+    plan = planner.account(oidc={"deployers": [user], "releasers": [f"{ARN}:user/release"]})
+
+    [statement] = plan.named("aws_iam_role", 'deploy["deployer"]').document("assume_role_policy")["Statement"]
+    assert statement == {"Effect": "Allow", "Principal": {"AWS": [user]}, "Action": "sts:AssumeRole"}
+    assert not plan.of("aws_iam_openid_connect_provider")
 
 
 def test_an_account_has_no_role_for_a_ci_no_budget_and_no_subscriber_unless_they_are_asked_for(account: Plan) -> None:

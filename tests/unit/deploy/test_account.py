@@ -180,7 +180,7 @@ def test_who_may_not_set_up_an_account_is_told(its: Account) -> None:
 
 
 def test_a_ci_is_said_whole_or_not_at_all() -> None:
-    for wrong in ("on", "[]", '{"issuer": "https://ci.example.org"}', '{"issuer": "i", "audience": "a", "x": 1}'):
+    for wrong in ("on", "[]", '{"issuer": "https://ci.example.org"}', '{"deployers": ["a"], "x": 1}'):
         with pytest.raises(ValueError, match="OIDC is none, or JSON with a CI's issuer"):
             run.pipeline(wrong)
 
