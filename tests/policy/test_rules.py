@@ -132,22 +132,22 @@ def test_a_mock_of_production_has_no_function_either(production: Plan) -> None:
     }
 
 
-def test_a_stage_without_its_partners_addresses_and_credentials_is_refused_in_sentences(planner: Planner) -> None:
-    addresses = {name: url for name, url in ADDRESSES.items() if name != "bank"}
-    held = {name: arn for name, arn in given("production").items() if name != "outbound/crm"}
+def test_a_stage_that_is_not_told_where_its_partners_are_is_refused_in_sentences(planner: Planner) -> None:
+    mock = "https://abcdefghij.execute-api.eu-west-1.amazonaws.com/v/mocks/bank"
+    addresses = {name: url for name, url in ADDRESSES.items() if name != "crm"} | {"bank": mock}
 
-    said = planner.refusal(stage="production", partner_urls=addresses, secrets=held)
+    said = planner.refusal(stage="staging", partner_urls=addresses, secrets=given("staging"))
 
     assert "Outside development there is no mock" in said
-    assert "A partner itself takes only the credential that it gave us" in said
-
-
-def test_an_address_or_a_secret_of_another_is_refused_in_sentences(planner: Planner) -> None:
-    mock = "https://abcdefghij.execute-api.eu-west-1.amazonaws.com/v/mocks/bank"
-
-    said = planner.refusal(stage="staging", partner_urls={**ADDRESSES, "bank": mock}, secrets=given("production"))
-
     assert "That is the address of a stack's mock" in said
+
+
+def test_a_stage_that_is_not_given_its_own_secrets_is_refused_in_sentences(planner: Planner) -> None:
+    held = {name: arn for name, arn in given("staging").items() if name != "outbound/crm"}
+
+    said = planner.refusal(stage="production", partner_urls=ADDRESSES, secrets=held)
+
+    assert "A partner itself takes only the credential that it gave us" in said
     assert "A stack is given the secrets of its own stage" in said
 
 
