@@ -20,7 +20,7 @@ WORKERS ?= 2
 
 # What deploy and destroy are told; a branch name may hold anything, so it travels in the environment.
 export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS TOKEN_KEYS FIREWALL PARTNER_NETWORK REPLACE ROLES
-export SECRET STEP SERVICE TO
+export SECRET STEP SERVICE TO EMERGENCY OIDC BUDGET
 # What a pipeline is told of a change.
 export SINCE TARGET COMMIT OWNER
 
@@ -75,6 +75,18 @@ audit: ## BRANCH=x [PROFILE=p] [DO="--day 2026-11-21 --household <id> --act sign
 rotate: ## BRANCH=x [PROFILE=p] SECRET=partners/<name> [STEP=next|finish]: change a secret without locking anybody out
 	@./setup.sh python
 	@$(PYTHON) -m operate rotate
+
+secret: ## STAGE=staging|production SECRET=outbound/<name> [PROFILE=p]: give a stage what no deploy can make up
+	@./setup.sh python
+	@$(PYTHON) -m operate secret
+
+approve: ## BRANCH=x STAGE=production [COMMIT=c] [PROFILE=p]: approve a commit, for somebody else to deploy
+	@./setup.sh
+	@$(PYTHON) -m deploy approve
+
+account: ## [PROFILE=p] [MAIL_SENDER=a] [ALARM_ADDRESS=a] [OIDC=..] [BUDGET=n]: what an account has once, and what it still lacks
+	@./setup.sh
+	@$(PYTHON) -m deploy account
 
 changes: ## [SINCE=origin/main]: what kind of change there is since a commit: docs, front-end or code
 	@./setup.sh python

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import run
+from deploy import approval, run
+from deploy.account import Wanted
 from deploy.errors import DeployError, Interrupted, sentence
 from deploy.packages import BuildError
 
@@ -43,6 +44,7 @@ def up(
     replace: Annotated[str, typer.Option(envvar="REPLACE", help="a resource to make anew, by its address")] = "",
     roles: Annotated[str, typer.Option(envvar="ROLES", help="function or service: what has a role of its own")] = "",
     partner_network: Annotated[str, typer.Option(envvar="PARTNER_NETWORK", help="of the account: docs/deploy.md")] = "",
+    emergency: Annotated[str, typer.Option(envvar="EMERGENCY", help="why production cannot wait for an approval")] = "",
     patience: Patience = 0,
 ) -> None:
     """Bring a stack up, or up to date."""
@@ -62,6 +64,7 @@ def up(
             firewall=run.switch(firewall) if firewall else None,
             partner_network=run.network(partner_network) if partner_network else None,
             replace=replace or None,
+            emergency=emergency or None,
             patience=patience,
             roles=run.roles(roles) if roles else None,
         )
@@ -116,6 +119,40 @@ def capacity(
             roles=run.roles(roles) if roles else None,
         )
     )
+
+
+@app.command()
+def approve(
+    branch: Branch,
+    profile: Profile = "",
+    region: Region = "",
+    commit: Annotated[str, typer.Option(envvar="COMMIT", help="by any name git knows it; HEAD unless it is said")] = "",
+    stage: Annotated[str, typer.Option(envvar="STAGE", help="production")] = approval.STAGE,
+) -> None:
+    """Approve a commit for production, which somebody else then deploys."""
+    if stage != approval.STAGE:
+        msg = f"Only {approval.STAGE} needs an approval: deploy to {stage} as it is."
+        raise ValueError(msg)
+    run.approve(run.Wish(branch, profile or None, region or None), commit or "HEAD")
+
+
+@app.command()
+def account(
+    profile: Profile = "",
+    region: Region = "",
+    mail_sender: Annotated[str, typer.Option(envvar="MAIL_SENDER", help="the address e-mails come from")] = "",
+    alarm_address: Annotated[str, typer.Option(envvar="ALARM_ADDRESS", help="who hears of it, or none")] = "",
+    oidc: Annotated[str, typer.Option(envvar="OIDC", help="the CI that deploys: docs/first-account.md; or none")] = "",
+    budget: Annotated[str, typer.Option(envvar="BUDGET", help="US dollars a month, or none")] = "",
+) -> None:
+    """Set up what an account has once, or set it right, and say what is left to do by hand."""
+    wanted = Wanted(
+        mail_sender=mail_sender or None,
+        alarm_address=("" if alarm_address == "none" else alarm_address) if alarm_address else None,
+        oidc=run.pipeline(oidc) if oidc else None,
+        budget=run.budget(budget) if budget else None,
+    )
+    run.settle_account(run.Wish("account", profile or None, region or None), wanted)
 
 
 @app.command()

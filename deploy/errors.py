@@ -26,6 +26,7 @@ _SENTENCES: dict[str, str] = {
     "InvalidClientTokenId": "AWS does not know these credentials: check PROFILE.",
     "InvalidAccessKeyId": "AWS does not know these credentials: check PROFILE.",
     "UnrecognizedClientException": "AWS does not know these credentials: check PROFILE.",
+    "NoSuchBucket": "Nothing of Paygo is in this account and region yet: make account",
     "SignatureDoesNotMatch": "AWS refuses these credentials' signature: check PROFILE and this machine's clock.",
 }
 _WITHOUT_AN_ANSWER = (
@@ -38,7 +39,7 @@ _WITHOUT_AN_ANSWER = (
     (aws.NoRegionError, "No AWS region is set: give the profile one, or say REGION=..."),
     ((aws.HTTPClientError, aws.ConnectionError), "AWS cannot be reached: check the network. ({})"),
 )
-_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 
 
 def sentence(error: aws.BotoCoreError | aws.ClientError) -> str:
@@ -48,7 +49,7 @@ def sentence(error: aws.BotoCoreError | aws.ClientError) -> str:
         if code in _SENTENCES:
             return _SENTENCES[code]
         told = str(error.response.get("Error", {}).get("Message") or code).strip()
-        if code in _DENIED:
+        if code in DENIED:
             return f"These credentials may not do {error.operation_name}: {told}"
         return f"AWS refused {error.operation_name}: {told}"
     told = next((told for kinds, told in _WITHOUT_AN_ANSWER if isinstance(error, kinds)), "An AWS call failed: {}")

@@ -6,7 +6,6 @@ import json
 import platform
 import re
 import shutil
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,8 @@ from typing import Any
 
 from deploy import (
     account,
+    account_report,
+    approval,
     capacity,
     leftovers,
     lock,
@@ -28,11 +29,13 @@ from deploy import (
     releases,
     rollout,
     smoke,
+    stage_secrets,
     storage,
     target,
     terraform,
 )
 from deploy import stack as names
+from deploy.commits import described, git, resolve
 from deploy.errors import AlreadyThereError, DeployError, TerraformKilled
 from deploy.progress import Progress
 from deploy.storage import State
@@ -60,6 +63,7 @@ class Wish:
     firewall: bool | None = None
     partner_network: Mapping[str, Any] | None = None
     replace: str | None = None
+    emergency: str | None = None
     patience: float = 0
     """How many seconds to wait for somebody else's run on the stack to end."""
     roles: str | None = None
@@ -166,6 +170,40 @@ def number(text: str) -> int:
     return int(text)
 
 
+def pipeline(text: str) -> dict[str, Any]:
+    """Read which CI deploys, or `none`.
+
+    >>> pipeline('{"deployers": ["arn:aws:iam::123456789012:user/ci"]}')
+    {'deployers': ['arn:aws:iam::123456789012:user/ci']}
+    """
+    if text == "none":
+        return {}
+    names = {"issuer", "audience", "deployers", "releasers", "released_stacks"}
+    try:
+        read = json.loads(text)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict) or not set(read) <= names or not {"deployers", "releasers"} & set(read):
+        msg = "OIDC is none, or JSON with a CI's issuer, audience, deployers and releasers: docs/first-account.md."
+        raise ValueError(msg)
+    return read
+
+
+def budget(text: str) -> float:
+    """Read what an account may cost a month, in US dollars; 0 for `none`.
+
+    >>> budget("250")
+    250.0
+    """
+    if text == "none":
+        return 0.0
+    try:
+        return float(text)
+    except ValueError:
+        msg = f"BUDGET is an amount of US dollars a month, or none: not '{text}'."
+        raise ValueError(msg) from None
+
+
 def addresses(text: str) -> dict[str, str]:
     """Read where third parties are reached, by name.
 
@@ -195,6 +233,10 @@ def up(wish: Wish) -> dict[str, Any]:
         _told("lock", "taken", began)
         state = State.load(clients, lock.state_key(wish.stack))
         _refuse_another_branch(wish, state)
+        stage = _stage(wish, state)
+        if approval.needed(stage, state.output("stage")):
+            approval.require(clients, wish.stack, wish.branch, wish.emergency, _tell)
+        secrets = stage_secrets.require(clients, stage, _partner_urls(wish, state, stage), wish.profile)
         folder = _folder(wish.stack, cloud, home)
         architecture = wish.architecture or state.output("architecture") or "arm64"
         packages_target = "local" if cloud.embedded else architecture
@@ -215,7 +257,7 @@ def up(wish: Wish) -> dict[str, Any]:
             _told("upload", f"{uploaded} packages", since)
             _clear(clients, wish.stack, strays())
             initialised()
-        variables = _variables(wish, cloud, state, manifest, given, architecture)
+        variables = _variables(wish, cloud, state, manifest, given, architecture) | {"secrets": secrets}
         times = home / "terraform" / f"times-{'embedded' if cloud.embedded else 'aws'}.json"
         changes = _apply(clients, wish.stack, folder, variables, state, wish.replace, times)
         made = State.load(clients, lock.state_key(wish.stack))
@@ -330,6 +372,35 @@ def show_capacity(wish: Wish) -> None:
     for line in capacity.table(rows):
         _tell(line)
     print(capacity.binding(rows))
+
+
+def approve(wish: Wish, commit: str) -> None:
+    """Write down that the caller approves a commit for the branch's stack of production."""
+    whole = resolve(commit)
+    cloud = target.choose(wish.profile, wish.region, user="operator")
+    clients = cloud.clients()
+    one = approval.record(clients, wish.stack, whole)
+    hours = approval.HOLDS.total_seconds() / 3600
+    print(f"{one.who} approves {described(whole)} for {wish.stack} on {cloud.words}.")
+    print(
+        f"For {hours:.0f} hours somebody else may deploy it: make deploy BRANCH='{wish.branch}' STAGE={approval.STAGE}"
+    )
+
+
+def settle_account(wish: Wish, wanted: account.Wanted) -> None:
+    """Set the account up, or right, and say what it has and what is left to do by hand."""
+    began = time.monotonic()
+    cloud = target.choose(wish.profile, wish.region)
+    clients = cloud.clients()
+    print(f"The account of {cloud.words}")
+    settled = account.settle(clients, target.home_folder(), names.tag_value(_person()), wanted)
+    for line in account_report.has(settled):
+        _tell(line)
+    left = list(account_report.to_do(settled, account_report.look(clients, settled)))
+    print("By hand:" if left else "Nothing is left to do by hand.")
+    for number, line in enumerate(left, 1):
+        _tell(f"{number}. {line}")
+    print(f"The account is set up after {time.monotonic() - began:.1f} s")
 
 
 def validate() -> None:
@@ -503,7 +574,8 @@ def _variables(
         "alarm_address": wish.alarm_address or state.output("alarm_address") or given.mail_sender,
         "delay_scale": _kept(wish.delay_scale, state.output("delay_scale"), 1, fits=stage == "development"),
         "roles": _roles(wish, state),
-        "partner_urls": _kept(wish.partner_urls, state.output("partner_urls"), {}, fits=stage != "development"),
+        "partner_urls": _partner_urls(wish, state, stage),
+        "secrets": state.output("secrets") or {},
         "embedded": {"endpoint_url": cloud.endpoint_url} if cloud.embedded else None,
         **given.for_stacks,
     }
@@ -517,6 +589,11 @@ def _stage(wish: Wish, state: State) -> str:
 def _roles(wish: Wish, state: State) -> str:
     kept = _kept(wish.roles, state.output("roles"), "function", fits=_stage(wish, state) == "development")
     return str(kept)
+
+
+def _partner_urls(wish: Wish, state: State, stage: str) -> Mapping[str, str]:
+    urls: Mapping[str, str] = _kept(wish.partner_urls, state.output("partner_urls"), {}, fits=stage != "development")
+    return urls
 
 
 def _kept(wished: Any, before: Any, otherwise: Any, *, fits: bool) -> Any:
@@ -559,23 +636,15 @@ def _stamp(commit: str) -> releases.Stamp:
 
 
 def _commit() -> str:
-    head = _git("rev-parse", "--short=12", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+    head = git("rev-parse", "--short=12", "HEAD")
+    changed = git("status", "--porcelain", "--untracked-files=no")
     return f"{head or 'none'}{'-changed' if changed else ''}"
 
 
 def _person() -> str:
     with contextlib.suppress(OSError, KeyError):
-        return _git("config", "user.email") or getpass.getuser()
+        return git("config", "user.email") or getpass.getuser()
     return "unknown"
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603, S607
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _own_architecture() -> str:

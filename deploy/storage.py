@@ -14,6 +14,8 @@ from deploy.target import Clients, Target
 
 # What was to be replaced may be gone: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 _CONDITION_FAILED = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409")
+ACCOUNT_APPLIED = "account/applied.json"
+"""What was applied of the account's configuration, and what came of it."""
 
 
 def state_bucket(target: Target) -> str:
@@ -28,9 +30,13 @@ def artefact_bucket(target: Target) -> str:
 
 def make_state_bucket(clients: Clients) -> None:
     """Make the bucket that Terraform's own state lives in, which therefore Terraform cannot make."""
+    if not _exists(clients("s3"), state_bucket(clients.target)):
+        settle_state_bucket(clients)
+
+
+def settle_state_bucket(clients: Clients) -> None:
+    """Make the state bucket what it should be: private, encrypted, versioned and reached over TLS only."""
     s3, bucket = clients("s3"), state_bucket(clients.target)
-    if _exists(s3, bucket):
-        return
     region = clients.target.region
     where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     try:
@@ -38,6 +44,7 @@ def make_state_bucket(clients: Clients) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
             raise
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(_over_tls_only(bucket, partition(region))))
     s3.put_public_access_block(
         Bucket=bucket,
         PublicAccessBlockConfiguration={
@@ -52,6 +59,30 @@ def make_state_bucket(clients: Clients) -> None:
     expire_replaced(clients, bucket, days=90)
     # Last, so that a bucket with versions is a bucket with everything.
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+
+def _over_tls_only(bucket: str, partition: str) -> dict[str, Any]:
+    arn = f"arn:{partition}:s3:::{bucket}"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "OverTlsOnly",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [arn, f"{arn}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ],
+    }
+
+
+def partition(region: str) -> str:
+    """Name the part of AWS that a region belongs to, as ARNs have it."""
+    from boto3 import Session
+
+    return Session().get_partition_for_region(region)
 
 
 def expire_replaced(clients: Clients, bucket: str, days: int) -> None:
@@ -147,6 +178,17 @@ def forget(clients: Clients, folder: str, *, kept: str) -> None:
         doomed = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions if one["Key"] != kept]
         if doomed:
             s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
+
+
+def listed(clients: Clients, prefix: str) -> list[str]:
+    """List the keys of the state bucket that begin alike; none where there is no bucket."""
+    pages = clients("s3").get_paginator("list_objects_v2").paginate(Bucket=state_bucket(clients.target), Prefix=prefix)
+    try:
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"NoSuchBucket", "404"}:
+            return []
+        raise
 
 
 def stacks(clients: Clients) -> set[str]:

@@ -93,9 +93,15 @@ def _session() -> "boto3.Session":
     return boto3.Session()
 
 
-def choose(profile: str | None, region: str | None) -> Target:
-    """Find the cloud to deploy to and set this process, and the tools it runs, up for it."""
-    target = _account(profile, region) if profile else _embedded()
+def choose(profile: str | None, region: str | None, *, user: str = "deployer") -> Target:
+    """Find the cloud to deploy to and set this process, and the tools it runs, up for it.
+
+    Parameters
+    ----------
+    user
+        Who one is on the embedded cloud; on AWS the profile says.
+    """
+    target = _account(profile, region) if profile else _embedded(user)
     _enter({**target.settings, "AWS_REGION": target.region, "AWS_PROFILE": target.profile})
     if profile:
         identity = target.clients()("sts").get_caller_identity()
@@ -103,14 +109,14 @@ def choose(profile: str | None, region: str | None) -> Target:
     return target
 
 
-def _embedded() -> Target:
+def _embedded(user: str) -> Target:
     start_embedded_cloud()
     try:
         cloud = json.loads((home_folder() / "cloud" / "cloud.json").read_bytes())
         return Target(
             region=cloud["region"],
             account=cloud["account_id"],
-            profile="deployer",
+            profile=user,
             endpoint_url=cloud["endpoint_url"],
             mqtt={"host": "localhost", "port": cloud["mqtt_port"], "ca_file": cloud["ca_file"]},
             settings={

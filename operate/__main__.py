@@ -1,4 +1,4 @@
-"""`python -m operate`: what `make dead-letters`, `make audit` and `make rotate` run."""
+"""`python -m operate`: what `make dead-letters`, `make audit`, `make rotate` and `make secret` run."""
 
 import getpass
 import json
@@ -13,9 +13,10 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from typer.exceptions import TyperException
 
-from deploy.errors import sentence
+from deploy import target
+from deploy.errors import DeployError, sentence
 from operate import pages, rotation
-from operate.access import find_stack
+from operate.access import EMBEDDED_PROFILE, find_stack
 from operate.answers import Answer, Moved
 from operate.errors import OperateError
 from operate.routes import PAGE, Routes, Wanted
@@ -183,6 +184,18 @@ def rotate(
     print(rotation.rotate(access.client, access.stack, secret, step, _ask))
 
 
+@app.command()
+def secret(
+    name: Annotated[str, typer.Argument(envvar="SECRET", help="as outbound/crm, operations/webhook")],
+    stage: Annotated[str, typer.Option(envvar="STAGE", help="staging or production")],
+    profile: Profile = "",
+    region: Region = "",
+) -> None:
+    """Put a secret where the deploys of staging or production look for it; its value is never shown."""
+    clients = target.choose(profile or None, region or None, user=EMBEDDED_PROFILE).clients()
+    print(rotation.put(clients, stage, name, _ask))
+
+
 def main() -> int:
     """Run a command; whatever goes wrong is told in a sentence."""
     try:
@@ -192,7 +205,7 @@ def main() -> int:
         return _fail(_usage(failure), _WRONGLY_CALLED)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("Stopped. What was done is done; the other letters are as they were.", INTERRUPTED)
-    except (OperateError, PaygoProblem, ApiUnreachable, UnexpectedAnswer) as failure:
+    except (OperateError, DeployError, PaygoProblem, ApiUnreachable, UnexpectedAnswer) as failure:
         return _fail(str(failure), 1)
     except (BotoCoreError, ClientError) as failure:
         return _fail(sentence(failure), 1)

@@ -10,9 +10,12 @@ from uuid import NAMESPACE_URL, uuid5
 
 from botocore.exceptions import ClientError
 
+from deploy import stage_secrets
 from operate.errors import OperateError
 
 STEPS = ("next", "finish", "api-key")
+GIVEN = ("staging", "production")
+"""The stages that are given secrets of the account; a stack for development makes its own."""
 KNOWN_AFTER = "five minutes"
 """What `paygo.secrets.REREAD_AFTER` says."""
 
@@ -65,6 +68,39 @@ def rotate(clients: Clients, stack: str, name: str, step: str, ask: Ask) -> str:
         content, said = _api_key(clients("apigateway"), held, secret_id, f"{stack}-{who}")
     else:
         content, said = kinds[place](held, secret_id, step, ask)
+    _write(client, secret_id, held, content)
+    return said
+
+
+def put(clients: Clients, stage: str, name: str, ask: Ask) -> str:
+    """Put a secret that a stage is given where deploys look for it, or change it there; return what to know of it.
+
+    Parameters
+    ----------
+    name
+        `outbound/<name>`: our credential at a partner. `operations/webhook`: where alarms are posted.
+
+    Raises
+    ------
+    OperateError
+        When the stage is given no such secret, or somebody else is changing it.
+    """
+    place, _, who = name.partition("/")
+    kinds: Mapping[str, Callable[[Held, str, str, Ask], tuple[Mapping[str, Any], str]]] = {
+        "outbound": _credential,
+        "operations": _webhook,
+    }
+    if stage not in GIVEN or place not in kinds or not who:
+        message = f"Say STAGE={' or STAGE='.join(GIVEN)}, and SECRET=outbound/<name> or {stage_secrets.WEBHOOK}."
+        raise OperateError(message)
+    secret_id, client = stage_secrets.secret_id(stage, name), clients("secretsmanager")
+    if not _is_there(client, secret_id):
+        content, _ = kinds[place](Held({}, "none"), secret_id, "next", ask)
+        tags = [{"Key": "Project", "Value": "paygo"}, {"Key": "Stage", "Value": stage}]
+        client.create_secret(Name=secret_id, SecretString=json.dumps(content), Tags=tags)
+        return f"{secret_id} is there: every stack of {stage} that is deployed from now on is given it."
+    held = _read(client, secret_id)
+    content, said = kinds[place](held, secret_id, "next", ask)
     _write(client, secret_id, held, content)
     return said
 
@@ -134,12 +170,15 @@ def _read(client: Any, secret_id: str) -> Held:
     try:
         found = client.get_secret_value(SecretId=secret_id)
     except ClientError as error:
-        # An outbound secret has no value outside development until somebody writes it.
+        # A secret that somebody made by hand may have no value yet.
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
-        if "/outbound/" in secret_id and _is_there(client, secret_id):
+        if _is_there(client, secret_id):
             return Held({}, "none")
-        message = f"There is no secret {secret_id}: check BRANCH and SECRET."
+        message = (
+            f"There is no secret {secret_id}: check BRANCH and SECRET. What staging and production are given is the "
+            "account's: make secret STAGE=..."
+        )
         raise OperateError(message) from None
     return Held(json.loads(found["SecretString"]), found["VersionId"])
 

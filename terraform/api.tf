@@ -4,7 +4,7 @@ module "api" {
   source      = "./modules/rest_api"
   stack       = local.stack
   contract    = "${path.module}/../contracts/openapi.yaml"
-  without     = var.stage == "production" ? ["/mocks/"] : []
+  without     = local.stack.development ? [] : ["/mocks/"]
   unthrottled = ["/mocks/"]
   base_url    = one([for embedded in var.embedded[*] : "${embedded.endpoint_url}/_aws/execute-api"])
   web_acl_arn = var.web_acl_arn

@@ -22,6 +22,7 @@ provider "aws" {
     tags = {
       Project   = "paygo"
       Stack     = var.stack
+      Stage     = var.stage
       Branch    = var.branch
       Commit    = var.commit
       Owner     = var.owner
@@ -47,6 +48,7 @@ locals {
     account_id  = data.aws_caller_identity.current.account_id
     partition   = data.aws_partition.current.partition
     delay_scale = var.delay_scale
+    boundary    = var.permissions_boundary
     alarms      = "arn:${data.aws_partition.current.partition}:sns:${var.region}:${data.aws_caller_identity.current.account_id}:${var.stack}-alarms"
     queue_urls  = "${coalesce(one(var.embedded[*].endpoint_url), "https://sqs.${var.region}.${data.aws_partition.current.dns_suffix}")}/${data.aws_caller_identity.current.account_id}"
   }

@@ -68,7 +68,7 @@ module "operations" {
       environment = {
         ALARM_ADDRESS      = var.alarm_address
         MAIL_SENDER        = var.mail_sender
-        WEBHOOK_SECRET_ARN = aws_secretsmanager_secret.webhook.arn
+        WEBHOOK_SECRET_ARN = local.webhook_secret_arn
       }
       statements = concat(module.operations_table.statements.query, local.mail_operators, local.read_webhook)
       timeout    = 30
@@ -146,17 +146,27 @@ resource "aws_sns_topic_subscription" "alarms" {
   endpoint  = module.operations.functions["operations/notify-operators"].alias_arn
 }
 
-# Where alarms are posted besides being mailed: none until an operator writes the address, which is itself a secret.
+# Where alarms are posted besides being mailed: none until an operator writes the address, which is itself a secret. Outside
+# development it is the account's.
 resource "aws_secretsmanager_secret" "webhook" {
   # checkov:skip=CKV_AWS_149: a key of our own is not shared by an account's stacks yet; Secrets Manager's own key encrypts
   # checkov:skip=CKV2_AWS_57: the address is another party's and changes when they change it
-  name                    = local.webhook_secret
+  for_each = local.own_webhook
+
+  name                    = each.value
   description             = "The address of the webhook that alarms and error reports are posted to."
-  recovery_window_in_days = local.stack.development ? 0 : 30
+  recovery_window_in_days = 0
+}
+
+moved {
+  from = aws_secretsmanager_secret.webhook
+  to   = aws_secretsmanager_secret.webhook["own"]
 }
 
 resource "aws_secretsmanager_secret_version" "webhook" {
-  secret_id                = aws_secretsmanager_secret.webhook.id
+  for_each = local.own_webhook
+
+  secret_id                = aws_secretsmanager_secret.webhook[each.key].id
   secret_string_wo         = jsonencode({ url = null })
   secret_string_wo_version = 1
 }
@@ -174,7 +184,9 @@ locals {
   # Of every function's log group in one statement: one for each would outgrow the 20 KB of a function's policy.
   every_log = "${local.arns.logs}:/aws/lambda/${var.stack}-*:*"
 
-  webhook_secret = "${var.stack}/operations/webhook"
+  given_webhook      = lookup(var.secrets, "operations/webhook", null)
+  own_webhook        = local.given_webhook == null ? { own = "${var.stack}/operations/webhook" } : {}
+  webhook_secret_arn = coalesce(local.given_webhook, one(values(aws_secretsmanager_secret.webhook)[*].arn))
 
   # The functions with a dead-letter queue and what it holds. Those of this service are named here: it is told of them all.
   failures = merge(
@@ -242,6 +254,6 @@ locals {
 
   read_webhook = [{
     actions   = ["secretsmanager:GetSecretValue"]
-    resources = ["arn:${local.stack.partition}:secretsmanager:${var.region}:${local.stack.account_id}:secret:${local.webhook_secret}-??????"]
+    resources = [coalesce(local.given_webhook, "arn:${local.stack.partition}:secretsmanager:${var.region}:${local.stack.account_id}:secret:${var.stack}/operations/webhook-??????")]
   }]
 }

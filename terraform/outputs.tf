@@ -17,7 +17,7 @@ output "access" {
     mocks                 = one([for name in local.mocks : { bucket = module.mocks_bucket[name].name, table = module.mocks_table[name].name }])
     alarms_topic_arn      = aws_sns_topic.alarms.arn
     alarm_address         = var.alarm_address
-    webhook_secret_arn    = aws_secretsmanager_secret.webhook.arn
+    webhook_secret_arn    = local.webhook_secret_arn
     delay_scale           = var.delay_scale
     queues                = { for name, full in local.failing : name => { holds = local.failures[name], queue_url = "${local.stack.queue_urls}/${full}", dead_queue_url = "${local.stack.queue_urls}/${full}-dead" } }
     claim_secret_arn      = module.iot.claim_secret_arn
@@ -77,4 +77,9 @@ output "roles" {
 output "partner_urls" {
   description = "Where third parties themselves are reached; the next deploy keeps it."
   value       = var.partner_urls
+}
+
+output "secrets" {
+  description = "What the account gives the stack, by the ARNs of its secrets."
+  value       = var.secrets
 }

@@ -1,4 +1,4 @@
-# Third parties: who they are, what calls them, and their stand-ins, absent from production as their routes are.
+# Third parties: who they are, what calls them, and their stand-ins, which only a stack for development has.
 
 locals {
   # The one list. A partner that `calls_us` has an API key, signs, and has limits: calls a second, in a burst and a day;
@@ -73,9 +73,9 @@ module "called_partner" {
   source   = "./modules/called_partner"
   for_each = local.called
 
-  stack = local.stack
-  name  = each.key
-  url   = lookup(var.partner_urls, each.key, null)
+  stack      = local.stack
+  name       = each.key
+  secret_arn = lookup(var.secrets, "outbound/${each.key}", null)
 }
 
 # Each partner's circuit breaker and token bucket.
@@ -135,7 +135,7 @@ locals {
     )
   }
 
-  mocks = var.stage == "production" ? toset([]) : toset(["mocks"])
+  mocks = local.stack.development ? toset(["mocks"]) : toset([])
 }
 
 module "mocks" {

@@ -185,7 +185,7 @@ variable "sessions_per_address" {
 }
 
 variable "partner_urls" {
-  description = "Where third parties themselves are reached, by name; the others are played by the stack's mock, which production has not."
+  description = "Where third parties themselves are reached, by name; a stack for development has none, for its mock plays them all."
   type        = map(string)
   default     = {}
 
@@ -202,10 +202,40 @@ variable "partner_urls" {
     error_message = "A stack for development never calls a third party: leave the addresses out, or deploy it as staging."
   }
   validation {
-    condition = var.stage != "production" || alltrue([
+    condition = var.stage == "development" || alltrue([
       for name, partner in local.partners : contains(keys(var.partner_urls), name) if try(partner.called, false)
     ])
-    error_message = "Production has no mock: give the https:// address of every partner that is called."
+    error_message = "Outside development there is no mock: give the https:// address of every partner that is called."
+  }
+  validation {
+    condition     = !anytrue([for url in values(var.partner_urls) : can(regex("[.]execute-api[.][^/]+/([^/]+/)?mocks(/|$)", url))])
+    error_message = "That is the address of a stack's mock: give the partner's own."
+  }
+}
+
+variable "secrets" {
+  description = "What the account gives a stack outside development, by the ARNs of its secrets: `outbound/<name>`, what a partner is shown, and `operations/webhook`."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for arn in values(var.secrets) : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]+:secret:paygo/${var.stage}/[^*?]+$", arn))])
+    error_message = "A stack is given the secrets of its own stage, by their whole ARNs."
+  }
+  validation {
+    condition     = length(setsubtract(toset([for name in keys(var.partner_urls) : "outbound/${name}"]), keys(var.secrets))) == 0
+    error_message = "A partner itself takes only the credential that it gave us: put it into the account's secret for this stage."
+  }
+}
+
+variable "permissions_boundary" {
+  description = "The account's policy that bounds what a stack's roles may ever do, by its ARN; null where it has none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary == null || can(regex("^arn:[^:]+:iam::[0-9]+:policy/", var.permissions_boundary))
+    error_message = "A permissions boundary is a policy of IAM, by its ARN."
   }
 }
 

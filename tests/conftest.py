@@ -32,6 +32,7 @@ GROUPS = {
     "tests/e2e/": "stack",
     "tests/faults/": "stack",
     "tests/integration/": "stack",
+    "tests/policy/": "policy",
     "tests/local/test_kill_points.py": "kill-points",
     "tests/local/test_throttle.py": "throttle",
 }

@@ -59,6 +59,18 @@ OPERATOR_POLICY = {
             ],
         },
         {
+            "Sid": "GiveStagesTheirSecrets",
+            "Effect": "Allow",
+            "Action": ["secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "secretsmanager:TagResource"],
+            "Resource": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:paygo/*",
+        },
+        {
+            "Sid": "ApproveForProduction",
+            "Effect": "Allow",
+            "Action": "s3:PutObject",
+            "Resource": "arn:aws:s3:::paygo-state-*/approvals/*",
+        },
+        {
             "Sid": "ReadApiKeys",
             "Effect": "Allow",
             "Action": "apigateway:GET",

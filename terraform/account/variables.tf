@@ -77,6 +77,67 @@ variable "partner_network" {
   }
 }
 
+variable "alarm_address" {
+  description = "The address that what the account says is mailed to; null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_address == null || can(regex("^[^@ ]+@[^@ ]+[.][^@ ]+$", var.alarm_address))
+    error_message = "What the account says is mailed to an e-mail address."
+  }
+}
+
+variable "budget" {
+  description = "What the account may cost a month, in US dollars, before its inbox hears of it; null for no budget."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.budget == null || try(var.budget > 0, false)
+    error_message = "A budget is an amount of US dollars above 0."
+  }
+}
+
+variable "oidc" {
+  description = <<-EOT
+    The CI that deploys, null for none: the `issuer` of its tokens and their `audience`; which `sub` a job of the `deployers` has, who
+    bring up stacks for development, and one of the `releasers`, who bring up staging and production, each with `*` for what changes, or
+    the ARN of the user or role that a CI without tokens has; and the `released_stacks`, by name, which no deployer touches.
+  EOT
+  type = object({
+    issuer          = optional(string)
+    audience        = optional(string)
+    deployers       = optional(list(string), [])
+    releasers       = optional(list(string), [])
+    released_stacks = optional(list(string), [])
+  })
+  default = null
+
+  validation {
+    condition     = try(var.oidc.issuer, null) == null || can(regex("^https://[^/ ]+(/[^ ]*[^/ ])?$", var.oidc.issuer))
+    error_message = "Tokens of a CI are issued by an https:// address that does not end in a slash."
+  }
+  validation {
+    condition     = alltrue([for subject in concat(try(var.oidc.deployers, []), try(var.oidc.releasers, [])) : can(regex("^([^*?:/]+[:/][^*?:/]+[:/][^*?:/]+|arn:[^*?]+:iam::[0-9]{12}:(user|role)/[^*?]+$)", subject))])
+    error_message = "A job's subject names whose repository it is and which before its first wildcard, like repo:example/paygo:ref:refs/heads/*."
+  }
+  validation {
+    condition = (try(var.oidc.issuer, null) == null) == (try(var.oidc.audience, null) == null) && (try(var.oidc.issuer, null) != null || alltrue([
+      for subject in concat(try(var.oidc.deployers, []), try(var.oidc.releasers, [])) : startswith(subject, "arn:")
+    ]))
+    error_message = "A job is known by a token: name who issues it and its audience, or give the ARN of the CI's own user."
+  }
+  validation {
+    condition     = length(setintersection(try(var.oidc.deployers, []), try(var.oidc.releasers, []))) == 0
+    error_message = "A job either deploys for development or releases: its subject stands in one list."
+  }
+  validation {
+    condition     = alltrue([for stack in try(var.oidc.released_stacks, []) : can(regex("^paygo-[a-z0-9]+(-[a-z0-9]+)*$", stack))])
+    error_message = "A released stack is called by its name, like paygo-main."
+  }
+}
+
 variable "embedded" {
   description = "Where the embedded cloud is reached; null on AWS. The provider itself reads AWS_ENDPOINT_URL."
   type = object({

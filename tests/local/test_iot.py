@@ -309,6 +309,19 @@ TEMPLATE = {
 }
 
 
+def bound_by_its_tags(bench: Bench, role: str) -> None:
+    """Let a role make things under the name in its tag only, whatever its own statements say."""
+    iam = bench.deployer("iam")
+    document = policy(
+        allow("iot:*", f"{IOT}:cert/*"),
+        allow("iot:*", f"{IOT}:thing/${{aws:PrincipalTag/Stack}}-*"),
+    )
+    boundary = iam.create_policy(PolicyName=bench.name, PolicyDocument=document)["Policy"]["Arn"]
+    bench.later(iam.delete_policy, PolicyArn=boundary)
+    iam.tag_role(RoleName=role, Tags=[{"Key": "Stack", "Value": "SN1"}])
+    iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
+
+
 def test_a_claim_provisions_a_device_through_the_hooks_alias(cloud: Cloud, bench: Bench) -> None:
     source = (
         "import json\n"
@@ -322,6 +335,7 @@ def test_a_claim_provisions_a_device_through_the_hooks_alias(cloud: Cloud, bench
     version = client.publish_version(FunctionName=function)["Version"]
     hook = client.create_alias(FunctionName=function, Name="live", FunctionVersion=version)["AliasArn"]
     role = bench.role(ANYTHING, trust=BY_IOT)
+    bound_by_its_tags(bench, role.rpartition("/")[2])
     client.add_permission(
         FunctionName=function,
         Qualifier="live",

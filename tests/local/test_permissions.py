@@ -14,7 +14,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from tests.conftest import Clients, Cloud
-from tests.local.conftest import ACCOUNT, Bench, allow, refusal
+from tests.local.conftest import ACCOUNT, Bench, allow, policy, refusal
 from tests.local.test_rest_api_import import document
 
 
@@ -61,6 +61,64 @@ def test_the_operator_mends_dead_letters_and_plays_partners(bench: Bench, cloud:
     assert refusal(lambda: operator("dynamodb").scan(TableName=table)) == "AccessDeniedException"
     assert signed_call(bench, operator, "operations") == 200
     assert signed_call(bench, operator, "v1") == 403
+
+
+def test_the_operator_approves_and_gives_stages_their_secrets(bench: Bench, operator: Clients) -> None:
+    s3, secrets = bench.deployer("s3"), bench.deployer("secretsmanager")
+    bucket, name, key = f"paygo-state-{bench.name}", f"paygo/staging/{bench.name}", "approvals/paygo-x/0123/now.json"
+    s3.create_bucket(Bucket=bucket)
+    bench.later(s3.delete_bucket, Bucket=bucket)
+    bench.later(s3.delete_object, Bucket=bucket, Key=key)
+    bench.later(secrets.delete_secret, SecretId=name, ForceDeleteWithoutRecovery=True)
+
+    operator("s3").put_object(Bucket=bucket, Key=key, Body=b"{}")
+    operator("secretsmanager").create_secret(Name=name, SecretString="1", Tags=[{"Key": "Project", "Value": "paygo"}])
+    operator("secretsmanager").put_secret_value(SecretId=name, SecretString="2")
+
+    assert refusal(lambda: operator("s3").delete_object(Bucket=bucket, Key=key)) == "AccessDenied"
+    assert refusal(lambda: operator("s3").put_object(Bucket=bucket, Key="stacks/x")) == "AccessDenied"
+
+
+def test_a_bucket_that_is_reached_over_tls_only_is_reached_here(bench: Bench) -> None:
+    s3, bucket = bench.deployer("s3"), bench.name
+    s3.create_bucket(Bucket=bucket)
+    bench.later(s3.delete_bucket, Bucket=bucket)
+    bench.later(s3.delete_bucket_policy, Bucket=bucket)
+    denied = {"Effect": "Deny", "Principal": "*", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"}
+
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy({**denied, "Condition": over_tls("false")}))
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy({**denied, "Condition": over_tls("true")}))
+    assert refusal(lambda: s3.list_objects_v2(Bucket=bucket)) == "AccessDenied"
+
+
+def over_tls(answer: str) -> dict[str, dict[str, str]]:
+    return {"Bool": {"aws:SecureTransport": answer}}
+
+
+def test_a_role_does_what_its_boundary_allows_by_its_own_tags_too(bench: Bench, cloud: Cloud) -> None:
+    iam = bench.deployer("iam")
+    boundary = iam.create_policy(
+        PolicyName=bench.name,
+        PolicyDocument=policy(
+            allow("dynamodb:*", f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/${{aws:PrincipalTag/Stack}}-*")
+        ),
+    )["Policy"]["Arn"]
+    bench.later(iam.delete_policy, PolicyArn=boundary)
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    role = bench.role(allow(["dynamodb:DescribeTable", "s3:ListAllMyBuckets"]), trust=trust)
+    name = role.rpartition("/")[2]
+    table = bench.table()
+    iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
+    iam.tag_role(RoleName=name, Tags=[{"Key": "Stack", "Value": table.rpartition("-")[0]}])
+    given = bench.deployer("sts").assume_role(RoleArn=role, RoleSessionName="bound")["Credentials"]
+    caller = cloud.session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+
+    assert caller("dynamodb").describe_table(TableName=table)
+    iam.tag_role(RoleName=name, Tags=[{"Key": "Stack", "Value": "another"}])
+    assert refusal(lambda: caller("dynamodb").describe_table(TableName=table)) == "AccessDeniedException"
+    assert refusal(caller("s3").list_buckets) == "AccessDenied"
 
 
 def signed_call(bench: Bench, caller: Clients, path: str) -> int:

@@ -2,13 +2,7 @@
 
 import pytest
 
-from tests.policy.plan import ACL, ADDRESSES, ALL_THERE_MAY_BE, PLACE, Plan, Planner
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "policy" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("policy"))
+from tests.policy.plan import ACL, ADDRESSES, ALL_THERE_MAY_BE, PLACE, Plan, Planner, given
 
 
 @pytest.fixture(scope="session")
@@ -30,14 +24,19 @@ def shared_roles(planner: Planner) -> Plan:
 
 @pytest.fixture(scope="session")
 def production(planner: Planner) -> Plan:
-    return planner.stack(stage="production", partner_urls=ADDRESSES)
+    return planner.stack(stage="production", partner_urls=ADDRESSES, secrets=given("production"))
 
 
 @pytest.fixture(scope="session")
 def staging(planner: Planner) -> Plan:
-    """A stack of an account with all that one may have, which calls one partner and plays the others."""
-    bank = {"bank": ADDRESSES["bank"]}
-    return planner.stack(stage="staging", partner_urls=bank, partner_network=PLACE, web_acl_arn=ACL)
+    """A stack of an account with all that one may have."""
+    return planner.stack(
+        stage="staging",
+        partner_urls=ADDRESSES,
+        secrets=given("staging"),
+        partner_network=PLACE,
+        web_acl_arn=ACL,
+    )
 
 
 @pytest.fixture(scope="session")

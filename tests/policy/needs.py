@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy import capacity, needs
 from deploy.packages import build
 from deploy.target import home_folder
-from tests.policy.plan import ADDRESSES, REPOSITORY, Plan, Planner
+from tests.policy.plan import ADDRESSES, REPOSITORY, Plan, Planner, given
 
 _MEGABYTE = 1_000_000
 
@@ -31,12 +31,18 @@ def code_bytes(plan: Plan) -> int:
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
-        planner = Planner(Path(folder))
+        kept = Path(folder, "plans")
+        kept.mkdir()
+        planner = Planner(Path(folder), kept)
         plans = {
             needs.kind("development", "function"): planner.stack(stage="development"),
             needs.kind("development", "service"): planner.stack(stage="development", roles="service"),
-            needs.kind("staging", "function"): planner.stack(stage="staging"),
-            needs.kind("production", "function"): planner.stack(stage="production", partner_urls=ADDRESSES),
+            needs.kind("staging", "function"): planner.stack(
+                stage="staging", partner_urls=ADDRESSES, secrets=given("staging")
+            ),
+            needs.kind("production", "function"): planner.stack(
+                stage="production", partner_urls=ADDRESSES, secrets=given("production")
+            ),
         }
     recorded = {kind: {**of(plan), needs.CODE: code_bytes(plan)} for kind, plan in plans.items()}
     needs.RECORDED.write_text(json.dumps(recorded, indent=2) + "\n")

@@ -32,6 +32,7 @@ ADDRESSES = {
 # What an account's firewall and network are to its stacks.
 ACL = f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/paygo/0b9f4f1e-3c83-4f0e-a0ad-0a3a0b2b5c11"
 PLACE = {"subnet_ids": ["subnet-0a1b2c3d"], "security_group_ids": ["sg-0a1b2c3d"]}
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/paygo-stack-boundary-{REGION}"
 # What every stack is told.
 FACTS: Mapping[str, Any] = {
     "stack": STACK,
@@ -60,6 +61,7 @@ FACTS: Mapping[str, Any] = {
     "mail_sender": "paygo@example.org",
     "alarm_address": "operators@example.org",
     "token_keys": TOKEN_KEYS,
+    "permissions_boundary": BOUNDARY,
 }
 # What the stack is told that is planned first.
 HURRIED: Mapping[str, Any] = {**FACTS, "stage": "development", "delay_scale": 0.01}
@@ -78,7 +80,20 @@ NETWORK = {
     "asn": 65010,
 }
 # What an account may have besides.
-ALL_THERE_MAY_BE: Mapping[str, Any] = {"firewall": True, "partner_network": NETWORK, "token_keys": ["2", "1"]}
+ALL_THERE_MAY_BE: Mapping[str, Any] = {
+    "alarm_address": "operators@example.org",
+    "budget": 100,
+    "firewall": True,
+    "oidc": {
+        "issuer": "https://oidc.example.org/paygo",
+        "audience": "paygo",
+        "deployers": ["repo:example/paygo:ref:refs/heads/*"],
+        "releasers": ["repo:example/paygo:ref:refs/tags/v*"],
+        "released_stacks": ["paygo-main"],
+    },
+    "partner_network": NETWORK,
+    "token_keys": ["2", "1"],
+}
 # What AWS names when it makes a resource is unknown in a plan of nothing, and with it whatever it stands in. So a
 # plan is made twice: the second time with a state that holds what the first would make, under names like these.
 HERE = f"{REGION}:{ACCOUNT}"
@@ -106,7 +121,12 @@ MADE_BY_AWS: Mapping[str, Mapping[str, str]] = {
         "arn": f"arn:aws:iam::{ACCOUNT}:policy/{{name}}",
     },
     "aws_iam_role": {"id": "{name}", "arn": f"arn:aws:iam::{ACCOUNT}:role/{{name}}"},
-    "aws_kms_key": {"id": "0b9f4f1e", "key_id": "0b9f4f1e", "arn": f"arn:aws:kms:{HERE}:key/0b9f4f1e"},
+    # A key is known by its place: those that stacks are told of are these.
+    "aws_kms_key": {
+        "id": "{index}e4e4f1e-3c83-4f0e-a0ad-0a3a0b2b5c11",
+        "key_id": "{index}e4e4f1e-3c83-4f0e-a0ad-0a3a0b2b5c11",
+        "arn": f"arn:aws:kms:{HERE}:key/{{index}}e4e4f1e-3c83-4f0e-a0ad-0a3a0b2b5c11",
+    },
     "aws_lambda_alias": {
         "id": f"arn:aws:lambda:{HERE}:function:{{function_name}}:{{name}}",
         "arn": f"arn:aws:lambda:{HERE}:function:{{function_name}}:{{name}}",
@@ -124,6 +144,12 @@ MADE_BY_AWS: Mapping[str, Mapping[str, str]] = {
         "arn": f"arn:aws:sqs:{HERE}:{{name}}",
     },
 }
+
+
+def given(stage: str) -> dict[str, str]:
+    """What a stage that is no development is told of its partners: the account's secrets."""
+    names = ("operations/webhook", *(f"outbound/{name}" for name in ADDRESSES))
+    return {name: f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:paygo/{stage}/{name}-Ab1Cd2" for name in names}
 
 
 @dataclass(frozen=True)
@@ -172,14 +198,15 @@ class Planner:
         self._kept = kept / _digest()
         for other in kept.glob("*"):
             if other != self._kept:
-                shutil.rmtree(other)
+                shutil.rmtree(other, ignore_errors=True)  # another run may do the same
         self._kept.mkdir(exist_ok=True)
         shutil.copytree(REPOSITORY / "terraform", self._root, ignore=shutil.ignore_patterns(".terraform*"))
         shutil.copytree(REPOSITORY / "contracts", folder / "contracts")
 
     def stack(self, **facts: Any) -> Plan:
         """Plan a stack."""
-        return self._plan(self._root, {**FACTS, **facts}, first=HURRIED)
+        shared = {name: value for name, value in facts.items() if name == "roles"}
+        return self._plan(self._root, {**FACTS, **facts}, first={**HURRIED, **shared})
 
     def hurried(self) -> Plan:
         """Plan a stack with shortened delays, as first: what AWS names is unknown in it."""
@@ -360,7 +387,8 @@ def _resources(module: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _names(resource: Mapping[str, Any]) -> dict[str, str] | None:
     """Make up what AWS names, unless it has no names for this or they stand on what is itself unknown."""
     try:
-        return {name: text.format(**resource["values"]) for name, text in MADE_BY_AWS[resource["type"]].items()}
+        known = {**resource["values"], "index": resource.get("index")}
+        return {name: text.format(**known) for name, text in MADE_BY_AWS[resource["type"]].items()}
     except KeyError:
         return None
 

@@ -4,7 +4,7 @@ import pytest
 
 from deploy import needs
 from tests.policy.needs import of
-from tests.policy.plan import Plan, Planner
+from tests.policy.plan import ADDRESSES, Plan, Planner, given
 
 
 @pytest.mark.parametrize("kind", ["development", "production"])
@@ -27,5 +27,5 @@ def test_the_recorded_needs_of_staging_are_the_plans(planner: Planner) -> None:
     recorded = needs.recorded()["staging"]
 
     assert {resource: count for resource, count in recorded.items() if resource != needs.CODE} == of(
-        planner.stack(stage="staging")
+        planner.stack(stage="staging", partner_urls=ADDRESSES, secrets=given("staging"))
     )

@@ -20,6 +20,7 @@ from tests.policy.plan import (
     Plan,
     Planner,
     Resource,
+    given,
 )
 from tests.policy.rules import api, reading, resources, roles, wildcards, wiring
 
@@ -53,6 +54,7 @@ OF_EVERY_PLAN: tuple[Rule, ...] = (
 )
 OF_EVERY_STACK: tuple[Rule, ...] = (
     *OF_EVERY_PLAN,
+    roles.roles_stay_within_the_boundary,
     roles.statements_stay_in_the_stack,
     roles.only_identity_writes_sessions,
     roles.services_keep_to_their_own_tables,
@@ -98,8 +100,12 @@ OF_EVERY_STACK: tuple[Rule, ...] = (
     api.third_parties_are_limited,
 )
 OF_DEVELOPMENT: tuple[Rule, ...] = (resources.what_holds_data_goes_with_the_stack,)
-OF_STAGES: tuple[Rule, ...] = (resources.what_holds_data_is_kept,)
-OF_PRODUCTION: tuple[Rule, ...] = (*OF_STAGES, resources.nothing_is_a_mock)
+OF_STAGES: tuple[Rule, ...] = (
+    resources.what_holds_data_is_kept,
+    resources.nothing_is_a_mock,
+    resources.partners_are_themselves,
+    resources.logs_last_a_quarter,
+)
 OF_AN_ACCOUNT: tuple[Rule, ...] = (
     *OF_EVERY_PLAN,
     resources.what_holds_data_is_kept,
@@ -117,7 +123,7 @@ def test_a_stack_of_development_keeps(rule: Rule, development: Plan) -> None:
     assert list(rule(development)) == []
 
 
-@pytest.mark.parametrize("rule", OF_EVERY_STACK + OF_PRODUCTION, ids=named)
+@pytest.mark.parametrize("rule", OF_EVERY_STACK + OF_STAGES, ids=named)
 def test_a_stack_of_production_keeps(rule: Rule, production: Plan) -> None:
     assert list(rule(production)) == []
 
@@ -137,8 +143,9 @@ def test_an_account_with_all_that_one_may_have_keeps(rule: Rule, walled: Plan) -
     assert list(rule(walled)) == []
 
 
-def test_a_stack_of_development_has_the_mocks_that_production_has_not(development: Plan) -> None:
-    assert list(resources.nothing_is_a_mock(development))
+@pytest.mark.parametrize("rule", OF_STAGES, ids=named)
+def test_a_stack_of_development_is_what_the_other_stages_must_not_be(rule: Rule, development: Plan) -> None:
+    assert list(rule(development))
 
 
 def test_a_mock_of_production_has_no_function_either(production: Plan) -> None:
@@ -150,10 +157,23 @@ def test_a_mock_of_production_has_no_function_either(production: Plan) -> None:
     }
 
 
-def test_production_without_the_addresses_of_its_partners_is_refused_in_a_sentence(planner: Planner) -> None:
-    addresses = {name: url for name, url in ADDRESSES.items() if name != "crm"}
+def test_a_stage_that_is_not_told_where_its_partners_are_is_refused_in_sentences(planner: Planner) -> None:
+    mock = "https://abcdefghij.execute-api.eu-west-1.amazonaws.com/v/mocks/bank"
+    addresses = {name: url for name, url in ADDRESSES.items() if name != "crm"} | {"bank": mock}
 
-    assert "Production has no mock" in planner.refusal(stage="production", partner_urls=addresses)
+    said = planner.refusal(stage="staging", partner_urls=addresses, secrets=given("staging"))
+
+    assert "Outside development there is no mock" in said
+    assert "That is the address of a stack's mock" in said
+
+
+def test_a_stage_that_is_not_given_its_own_secrets_is_refused_in_sentences(planner: Planner) -> None:
+    held = {name: arn for name, arn in given("staging").items() if name != "outbound/crm"}
+
+    said = planner.refusal(stage="production", partner_urls=ADDRESSES, secrets=held)
+
+    assert "A partner itself takes only the credential that it gave us" in said
+    assert "A stack is given the secrets of its own stage" in said
 
 
 def test_a_stack_of_development_that_is_told_wrong_things_is_refused_in_sentences(planner: Planner) -> None:
@@ -172,12 +192,6 @@ def test_a_stack_of_staging_that_is_told_wrong_things_is_refused_in_sentences(pl
     assert "A partner is reached by https://" in said
     assert "Of a partner that is not called no address is needed" in said
     assert "Only a stack for development shortens its delays" in said
-
-
-def test_staging_plays_the_partners_that_it_has_no_address_of(staging: Plan) -> None:
-    made_up = {version.address for version in staging.of("aws_secretsmanager_secret_version")}
-    assert 'module.called_partner["crm"].aws_secretsmanager_secret_version.this["played"]' in made_up
-    assert not [address for address in made_up if address.startswith('module.called_partner["bank"]')]
 
 
 def test_a_stack_of_an_account_with_a_partners_network_has_its_proxy_there(staging: Plan) -> None:
@@ -340,6 +354,7 @@ LEDGER_TABLE = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/{STACK}-ledger"
 # One resource of a plan that keeps a rule, doctored so that it does not.
 BROKEN: tuple[tuple[Rule, str, str, Doctor], ...] = (
     (roles.every_policy_is_known, "aws_iam_role_policy", STATEMENTS, set_to(policy=None)),
+    (roles.roles_stay_within_the_boundary, "aws_iam_role", "", set_to(permissions_boundary=None)),
     (
         roles.roles_are_assumed_by_what_uses_them,
         "aws_iam_role",

@@ -6,18 +6,18 @@ from collections import defaultdict
 
 import pytest
 
-from tests.policy import rules
 from tests.policy.plan import STACK, Plan, Planner
+from tests.policy.rules import resources, roles, wiring
 from tests.policy.test_rules import OF_DEVELOPMENT, OF_EVERY_STACK, Rule, named
 
 # What these say of a function's role is what sharing gives up.
 OF_A_FUNCTIONS_ROLE = (
-    rules.the_audit_is_only_added_to,
-    rules.functions_have_a_role_and_a_log_group_of_their_own,
-    rules.mappings_may_read_their_queue,
-    rules.messages_stay_with_their_worker,
-    rules.unattended_failures_are_kept,
-    rules.dead_letters_are_archived,
+    roles.the_audit_is_only_added_to,
+    resources.functions_have_a_role_and_a_log_group_of_their_own,
+    wiring.mappings_may_read_their_source,
+    wiring.messages_stay_with_their_worker,
+    wiring.unattended_failures_are_kept,
+    wiring.dead_letters_are_archived,
 )
 
 type Right = tuple[str, str, str]
@@ -31,8 +31,8 @@ def rights(plan: Plan) -> dict[str, set[Right]]:
         for statement in policy.document("policy")["Statement"]:
             condition = json.dumps(statement.get("Condition"), sort_keys=True)
             for action in statement["Action"]:
-                resources = statement["Resource"]
-                for resource in [resources] if isinstance(resources, str) else resources:
+                on = statement["Resource"]
+                for resource in [on] if isinstance(on, str) else on:
                     found[module].add((action, resource, condition))
     return found
 
@@ -49,11 +49,11 @@ def test_a_services_role_allows_what_its_functions_roles_did(shared_roles: Plan,
 
 
 def test_no_two_services_share_a_role(shared_roles: Plan) -> None:
-    roles = [role.values["name"] for role in shared_roles.of("aws_iam_role")]
+    names = [role.values["name"] for role in shared_roles.of("aws_iam_role")]
 
-    assert len(set(roles)) == len(roles)
-    assert {f"{STACK}-identity", f"{STACK}-operations", f"{STACK}-partners", f"{STACK}-mocks"} <= set(roles)
-    assert not set(roles) & {function.values["function_name"] for function in shared_roles.of("aws_lambda_function")}
+    assert len(set(names)) == len(names)
+    assert {f"{STACK}-identity", f"{STACK}-operations", f"{STACK}-partners", f"{STACK}-mocks"} <= set(names)
+    assert not set(names) & {function.values["function_name"] for function in shared_roles.of("aws_lambda_function")}
 
 
 @pytest.mark.parametrize("stage", ["staging", "production"])

@@ -19,8 +19,8 @@ variable "name" {
   }
 }
 
-variable "url" {
-  description = "Where the third party itself is reached; null where it is played by the mock."
+variable "secret_arn" {
+  description = "The account's secret with the third party's own credential; null where the mock plays it and takes one of our making."
   type        = string
   nullable    = true
 }

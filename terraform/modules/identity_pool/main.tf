@@ -13,7 +13,8 @@ resource "aws_cognito_identity_pool" "this" {
 resource "aws_iam_role" "this" {
   for_each = var.invocable
 
-  name = "${var.stack.name}-${each.key}"
+  name                 = "${var.stack.name}-${each.key}"
+  permissions_boundary = var.stack.boundary
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -1,10 +1,11 @@
 variable "stack" {
-  description = "The stack's facts: its name, whether it is for development, and where it stands."
+  description = "The stack's facts: its name, whether it is for development, where it stands and what bounds its roles."
   type = object({
     name        = string
     development = bool
     region      = string
     account_id  = string
+    boundary    = string
     partition   = string
   })
 }

@@ -79,8 +79,9 @@ module "dead" {
 }
 
 resource "aws_iam_role" "rules" {
-  name               = "${var.stack.name}-device-rules"
-  assume_role_policy = local.trust
+  name                 = "${var.stack.name}-device-rules"
+  permissions_boundary = var.stack.boundary
+  assume_role_policy   = local.trust
 }
 
 resource "aws_iam_role_policy" "rules" {

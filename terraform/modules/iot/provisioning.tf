@@ -107,8 +107,9 @@ resource "aws_iot_provisioning_template" "this" {
 }
 
 resource "aws_iam_role" "provisioning" {
-  name               = "${var.stack.name}-provisioning"
-  assume_role_policy = local.trust
+  name                 = "${var.stack.name}-provisioning"
+  permissions_boundary = var.stack.boundary
+  assume_role_policy   = local.trust
 }
 
 resource "aws_iam_role_policy" "provisioning" {

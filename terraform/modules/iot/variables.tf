@@ -1,10 +1,11 @@
 variable "stack" {
-  description = "The stack's facts: its name, whether it is for development, where it stands, and the topic of its alarms."
+  description = "The stack's facts: its name, whether it is for development, where it stands, what bounds its roles, and the topic of its alarms."
   type = object({
     name        = string
     development = bool
     region      = string
     account_id  = string
+    boundary    = string
     partition   = string
     alarms      = string
   })

@@ -135,7 +135,8 @@ resource "aws_cloudwatch_log_group" "this" {
 resource "aws_iam_role" "this" {
   for_each = local.sharing
 
-  name = var.stack.roles == "service" ? "${var.stack.name}-${each.key}" : local.names[each.key]
+  name                 = var.stack.roles == "service" ? "${var.stack.name}-${each.key}" : local.names[each.key]
+  permissions_boundary = var.stack.boundary
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -1,11 +1,12 @@
 variable "stack" {
-  description = "The stack's facts: its name, whether it is for development, what has a role of its own, where it stands, what its queues' URLs start with, how long its delays are and the topic of its alarms."
+  description = "The stack's facts: its name, whether it is for development, what has a role of its own, where it stands, what bounds its roles, what its queues' URLs start with, how long its delays are and the topic of its alarms."
   type = object({
     name        = string
     development = bool
     roles       = string
     region      = string
     account_id  = string
+    boundary    = string
     partition   = string
     queue_urls  = string
     alarms      = string

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.policy.plan import STACK, Plan
+from tests.policy.plan import ADDRESSES, STACK, Plan
 from tests.policy.rules.reading import Complaints, at_most, listed, statements
 
 type Values = Mapping[str, Any]
@@ -130,6 +130,23 @@ def token_keys_sign(plan: Plan) -> Complaints:
         made = (key.values["key_usage"], key.values["customer_master_key_spec"], key.values["deletion_window_in_days"])
         if made != ("SIGN_VERIFY", "RSA_2048", 7):
             yield f"{key.address}: {made}"
+
+
+def partners_are_themselves(plan: Plan) -> Complaints:
+    """Each is called where it was said to be, over TLS, with a credential that is the account's."""
+    for function in plan.of("aws_lambda_function"):
+        told = function.values["environment"][0]["variables"]
+        for name, partner in json.loads(told.get("PARTNERS", "{}")).items():
+            if partner["url"] != ADDRESSES.get(name):
+                yield f"{function.address}: calls {name} at {partner['url']}"
+            if f":secret:paygo/{told['STAGE']}/outbound/{name}-" not in partner["secret_arn"]:
+                yield f"{function.address}: shows {name} a credential of our own making"
+
+
+def logs_last_a_quarter(plan: Plan) -> Complaints:
+    for group in plan.of("aws_cloudwatch_log_group"):
+        if group.values["retention_in_days"] < 90:
+            yield f"{group.address}: {group.values['retention_in_days']} days"
 
 
 def nothing_is_a_mock(plan: Plan) -> Complaints:

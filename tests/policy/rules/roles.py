@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tests.policy.plan import ACCOUNT, REGION, STACK, TOKEN_KEYS, Plan
+from tests.policy.plan import ACCOUNT, BOUNDARY, REGION, STACK, TOKEN_KEYS, Plan
 from tests.policy.rules.reading import Complaints, allowed, at_most, iot_actions, listed, statements
 
 COGNITO = "cognito-identity.amazonaws.com"
@@ -117,6 +117,12 @@ def _is_one_pipeline(principal: Any, action: str, condition: Any) -> bool:
     return bool(audience and subjects) and not any(set(subject) <= set("*?:/") for subject in subjects)
 
 
+def roles_stay_within_the_boundary(plan: Plan) -> Complaints:
+    for role in plan.of("aws_iam_role"):
+        if role.values.get("permissions_boundary") != BOUNDARY:
+            yield f"{role.address}: what it is given by its branch nothing bounds"
+
+
 def roles_hold_nothing_but_their_statements(plan: Plan) -> Complaints:
     """AWS's own policies and shared ones allow what no entry lists, but for those that have a reason."""
     written = {policy.values.get("arn") for policy in plan.of("aws_iam_policy")}
@@ -190,6 +196,7 @@ def statements_stay_in_the_stack(plan: Plan) -> Complaints:
         r":identitypool/",
         r":ses:[^:]+:\d+:identity/[^*]+$",
         r":kms:[^:]+:\d+:key/[^*]+$",
+        r":secretsmanager:[^:]+:\d+:secret:paygo/(staging|production)/[^*?]+$",
         r"^\*$",
     )
     for policy in plan.of("aws_iam_role_policy"):

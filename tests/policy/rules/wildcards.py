@@ -127,6 +127,53 @@ ALLOWED = (
         rf"arn:aws:cloudwatch:{HERE}:alarm:{STACK}-\*",
         "Every alarm of the stack, and of no other, tells the stack's operators.",
     ),
+    _entry(
+        "cloudwatch:* dynamodb:* events:* iot:* lambda:* logs:* s3:* secretsmanager:* sns:* sqs:*",
+        r"arn:aws:[a-z0-9]+:[^?]*paygo[-_]\*",
+        "A deploy makes and removes what a stack is made of, under the project's name; the account's own is denied.",
+    ),
+    _entry(
+        "apigateway:* cognito-identity:* cognito-idp:* iot:* lambda:* logs:* wafv2:*",
+        r"arn:aws:(apigateway:.+::/(apikeys|restapis|tags/|usageplans)\*|cognito-identity:.+:identitypool/\*"
+        r"|cognito-idp:.+:userpool/\*|iot:.+:cert/\*|lambda:.+:event-source-mapping:\*"
+        r"|logs:.+:log-group:API-Gateway-Execution-Logs_\*|wafv2:.+:regional/webacl/paygo/\*)",
+        "AWS names these by identifiers of its own; of another stage they are denied by their tags.",
+    ),
+    _entry(
+        "cloudwatch:DescribeAlarms cognito-identity:CreateIdentityPool cognito-identity:ListIdentityPools "
+        "cognito-idp:CreateUserPool cognito-idp:ListUserPools dynamodb:ListTables ec2:DescribeNetworkInterfaces "
+        "ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcs events:ListRules "
+        "iot:CreateKeysAndCertificate iot:Describe* iot:List* kms:DescribeKey kms:GetPublicKey "
+        "lambda:CreateEventSourceMapping lambda:ListEventSourceMappings lambda:ListFunctions lambda:ListLayers "
+        "logs:DescribeLogGroups s3:ListAllMyBuckets secretsmanager:GetRandomPassword secretsmanager:ListSecrets "
+        "servicequotas:GetServiceQuota servicequotas:ListServiceQuotas ses:GetAccount ses:GetEmailIdentity "
+        "sns:ListSubscriptions sns:ListTopics sqs:ListQueues tag:GetResources",
+        r"\*",
+        "A deploy lists what is there and makes what has no name before; none of these knows a narrower resource.",
+    ),
+    _entry(
+        "iam:GetPolicy iam:GetPolicyVersion iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies "
+        "iam:ListInstanceProfilesForRole iam:ListRolePolicies iam:ListRoles iam:ListRoleTags",
+        r"\*",
+        "Terraform reads roles and the boundary, and ListRoles knows no resources.",
+    ),
+    _entry(
+        "iam:CreateRole iam:DeleteRole iam:DeleteRolePolicy iam:PassRole iam:PutRolePermissionsBoundary "
+        "iam:PutRolePolicy iam:TagRole iam:UntagRole iam:UpdateAssumeRolePolicy iam:UpdateRole "
+        "iam:UpdateRoleDescription",
+        rf"arn:aws:iam::{ACCOUNT}:role/paygo-\*",
+        "Stacks come with branches; the account's own roles are denied, and what is made stays within the boundary.",
+    ),
+    _entry(
+        "iam:CreateServiceLinkedRole",
+        r"arn:aws:iam::\*:role/aws-service-role/ops\.apigateway\.amazonaws\.com/\*",
+        "AWS makes it, in its own path, for the one service that the condition names.",
+    ),
+    _entry(
+        "secretsmanager:DescribeSecret secretsmanager:GetSecretValue",
+        rf"arn:aws:secretsmanager:{HERE}:secret:paygo/\*",
+        "The releaser reads what stages are given, which an operator adds to.",
+    ),
 )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from deploy import account, lock, run, storage
 from deploy.account import Wanted
@@ -38,16 +39,21 @@ class Account:
         self.home = tmp_path
         self.kept: dict[str, Any] = {}
         self.applied: list[Any] = []
+        self.settled: list[str] = []
+        self.refused = False
         monkeypatch.setattr(storage, "read", lambda _, key: self.kept.get(key))
         monkeypatch.setattr(storage, "write", lambda _, key, content: self.kept.update({key: content}))
         monkeypatch.setattr(storage, "expire_replaced", lambda *_, **__: None)
         monkeypatch.setattr(State, "load", lambda *_: State({"outputs": {"for_stacks": {"value": GIVEN}}}))
+        monkeypatch.setattr(storage, "settle_state_bucket", lambda _: self.settled.append("state bucket"))
         monkeypatch.setattr(account, "_adopt", lambda *_: None)
         monkeypatch.setattr(account, "Folder", lambda **_: self)
         monkeypatch.setattr(lock, "held", lambda *_, **__: self)
 
     def __enter__(self) -> None:
         """Take the lock."""
+        if self.refused:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutObject")
 
     def __exit__(self, *_: object) -> None:
         """Give it back."""
@@ -57,6 +63,9 @@ class Account:
 
     def create(self, values: Any, _progress: object) -> None:
         self.applied.append(values)
+
+    def settle(self, wanted: Wanted) -> account.Account:
+        return account.settle(Clients(), self.home, "me", wanted)  # type: ignore[arg-type]
 
     def ensure(self, wanted: Wanted) -> account.Account:
         return account.ensure(Clients(), self.home, "me", wanted)  # type: ignore[arg-type]
@@ -129,3 +138,65 @@ def test_keys_of_tokens_are_names_in_the_order_of_their_use() -> None:
 
 def test_a_stack_that_goes_needs_no_account() -> None:
     assert account.UNKNOWN.for_stacks["token_keys"]
+
+
+def test_an_account_that_is_set_up_anew_is_applied_again_whatever_was(its: Account) -> None:
+    its.ensure(Wanted("paygo@example.org"))
+
+    settled = its.settle(Wanted(alarm_address="ops@example.org", budget=250.0))
+    its.settle(Wanted())
+
+    assert len(its.applied) == 3
+    assert its.settled == ["state bucket", "state bucket"]
+    assert (settled.alarm_address, settled.budget) == ("ops@example.org", 250.0)
+    assert (its.applied[2]["mail_sender"], its.applied[2]["budget"]) == ("paygo@example.org", 250.0)
+
+
+def test_what_is_said_to_be_none_is_taken_away(its: Account) -> None:
+    oidc = {"issuer": "https://ci.example.org", "audience": "aws", "deployers": ["repo:example/paygo:ref:*"]}
+    its.settle(Wanted("paygo@example.org", alarm_address="ops@example.org", budget=250.0, oidc=oidc))
+    its.settle(Wanted(alarm_address="", budget=run.budget("none"), oidc=run.pipeline("none")))
+
+    first, second = ([one[name] for name in ("alarm_address", "budget", "oidc")] for one in its.applied)
+    assert first == ["ops@example.org", 250.0, oidc]
+    assert second == [None, None, None]
+
+
+def test_who_may_not_change_the_account_takes_it_as_it_is(its: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = its.ensure(Wanted("paygo@example.org"))
+    monkeypatch.setattr(storage, "folder_hash", lambda *_, **__: "of another commit")
+    its.refused = True
+
+    assert its.ensure(Wanted()) == before
+    with pytest.raises(ClientError):
+        its.ensure(Wanted(firewall=True))
+
+
+def test_who_may_not_set_up_an_account_is_told(its: Account) -> None:
+    its.refused = True
+
+    with pytest.raises(ClientError):
+        its.ensure(Wanted("paygo@example.org"))
+
+
+def test_a_ci_is_said_whole_or_not_at_all() -> None:
+    for wrong in ("on", "[]", '{"issuer": "https://ci.example.org"}', '{"deployers": ["a"], "x": 1}'):
+        with pytest.raises(ValueError, match="OIDC is none, or JSON with a CI's issuer"):
+            run.pipeline(wrong)
+
+
+def test_a_budget_is_an_amount() -> None:
+    assert run.budget("250") == 250
+    with pytest.raises(ValueError, match="not 'much'"):
+        run.budget("much")
+
+
+def test_a_stage_is_one_of_three() -> None:
+    assert [run.stage(text) for text in ("dev", "development", "staging", "production")] == [
+        "development",
+        "development",
+        "staging",
+        "production",
+    ]
+    with pytest.raises(ValueError, match="not 'prod'"):
+        run.stage("prod")

@@ -229,3 +229,33 @@ def test_secret_and_step_may_come_from_the_environment(run: Run, client: Any, mo
 def test_operators_are_told_how_long_a_function_goes_on_with_what_it_read() -> None:
     assert REREAD_AFTER.total_seconds() == 5 * 60
     assert rotation.KNOWN_AFTER == "five minutes"
+
+
+def given(client: Any, name: str) -> Any:
+    return json.loads(client.get_secret_value(SecretId=f"paygo/staging/{name}")["SecretString"])
+
+
+def test_a_stage_is_given_a_secret_that_its_deploys_find(client: Any) -> None:
+    rotation.put(CLIENTS, "staging", "outbound/crm", lambda _: "first")
+    said = rotation.put(CLIENTS, "staging", "operations/webhook", lambda _: "")
+
+    assert given(client, "outbound/crm") == {"credential": "first"}
+    assert given(client, "operations/webhook") == {"url": None}
+    assert said.startswith("paygo/staging/operations/webhook is there")
+
+
+def test_what_a_stage_is_given_is_changed_in_the_same_way(client: Any) -> None:
+    rotation.put(CLIENTS, "staging", "outbound/crm", lambda _: "first")
+
+    said = rotation.put(CLIENTS, "staging", "outbound/crm", lambda _: "second")
+
+    assert given(client, "outbound/crm") == {"credential": "second"}
+    assert "second" not in said
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"), [("development", "outbound/crm"), ("staging", "partners/crm"), ("staging", "outbound/")]
+)
+def test_what_no_stage_is_given_is_refused(client: Any, stage: str, name: str) -> None:
+    with pytest.raises(OperateError, match="Say STAGE=staging or STAGE=production"):
+        rotation.put(CLIENTS, stage, name, lambda _: "x")
