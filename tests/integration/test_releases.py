@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -78,9 +79,17 @@ def deploy(folder: Path, commit: str) -> str:
     return done.stdout
 
 
+@dataclass(frozen=True)
+class Changed:
+    """A changed copy of the sources that was deployed, and what that said."""
+
+    folder: Path
+    said: str
+
+
 @pytest.fixture(scope="module")
-def changed(commit: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Deploy a changed copy of the sources, give what that said, and deploy the sources themselves again in the end."""
+def changed(commit: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changed]:
+    """Deploy a changed copy of the sources, and in the end the sources themselves again."""
     copy = tmp_path_factory.mktemp("changed") / "paygo"
     unwanted = shutil.ignore_patterns(".git", ".venv", ".paygo", ".*_cache", "__pycache__", ".hypothesis")
     shutil.copytree(REPOSITORY, copy, ignore=unwanted)
@@ -89,7 +98,7 @@ def changed(commit: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         source = copy / name
         assert before in source.read_text()
         source.write_text(source.read_text().replace(before, after))
-    yield deploy(copy, commit)
+    yield Changed(copy, deploy(copy, commit))
     deploy(REPOSITORY, commit)
 
 
@@ -141,10 +150,10 @@ def releases(deployer: Clients) -> list[dict[str, Any]]:
 
 
 def test_a_changed_service_is_rolled_back_and_forward_for_whoever_calls_it(
-    changed: str, stage: Stage, deployer: Clients
+    changed: Changed, stage: Stage, deployer: Clients
 ) -> None:
     number = releases(deployer)[-1]["number"]
-    assert f"release {number} is live: partners" in changed
+    assert f"release {number} is live: partners" in changed.said
     assert (said_by_the_api(stage), told_to_the_crm(stage, deployer)) == ("There is no such changed route", "changed")
 
     back = roll_back(SERVICE="partners")
@@ -168,7 +177,30 @@ def test_a_changed_service_is_rolled_back_and_forward_for_whoever_calls_it(
     ]
 
 
-def test_a_rollback_that_is_killed_half_way_is_finished_by_the_next(changed: str, deployer: Clients) -> None:
+def test_a_deploy_with_nothing_changed_takes_a_rollback_back_and_a_rollback_the_deploy(
+    changed: Changed, commit: str, stage: Stage
+) -> None:
+    assert said_by_the_api(stage) == "There is no such route"
+
+    said = deploy(changed.folder, commit)
+
+    assert "0 changes by Terraform" in said
+    assert "; it takes back the rollback to release" in said
+    assert said_by_the_api(stage) == "There is no such changed route"
+    roll_back()
+    assert said_by_the_api(stage) == "There is no such route"
+
+
+def test_every_function_of_the_stack_is_in_its_releases(deployer: Clients) -> None:
+    pages = deployer("lambda").get_paginator("list_functions").paginate()
+    there = {function["FunctionName"] for page in pages for function in page["Functions"]}
+
+    released = {name for functions in releases(deployer)[-1]["services"].values() for name in functions}
+
+    assert released == {name for name in there if name.startswith(f"{STACK}-")}
+
+
+def test_a_rollback_that_is_killed_half_way_is_finished_by_the_next(changed: Changed, deployer: Clients) -> None:
     before = live(deployer, MOCK), live(deployer, FEED)
 
     killed = python(REPOSITORY, "-c", KILLED, BRANCH, MOCK)
@@ -181,7 +213,7 @@ def test_a_rollback_that_is_killed_half_way_is_finished_by_the_next(changed: str
     assert live(deployer, FEED) != before[1]
 
 
-def test_a_version_that_was_removed_is_told_before_anything_is_moved(changed: str, deployer: Clients) -> None:
+def test_a_version_that_was_removed_is_told_before_anything_is_moved(changed: Changed, deployer: Clients) -> None:
     before = live(deployer, MOCK), live(deployer, FEED)
     goal = releases(deployer)[-2]
     version = goal["services"]["partners"][FEED]["after"]
