@@ -63,6 +63,8 @@ class Cloud:
     def session(self, key: str, secret: str, token: str | None = None) -> Clients:
         """Make clients for one caller: ``session(...)("iot")``."""
         session = Session(key, secret, token, REGION, localstack_host=urlsplit(self.endpoint_url).netloc)
+        # It does not know this service, and knows no other way to be told.
+        session._service_endpoint_mapping.setdefault("service-quotas", self.endpoint_url)
 
         def client(service: str, **config: Any) -> Any:
             return session.client(service, aws_session_token=token, config=CLIENT.merge(Config(**config)))

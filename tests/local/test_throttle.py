@@ -176,8 +176,8 @@ ALARM = {
     "Threshold": 1,
     "ComparisonOperator": "GreaterThanThreshold",
 }
-REPUBLISH = {"roleArn": "arn:aws:iam::000000000000:role/r", "topic": "b"}
-RULE = {"sql": "SELECT * FROM 'a'", "actions": [{"republish": REPUBLISH}]}
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:f"
+RULE = {"sql": "SELECT * FROM 'a'", "actions": [{"lambda": {"functionArn": FUNCTION}}]}
 IDENTITIES = {"IdentityPoolName": "p", "AllowUnauthenticatedIdentities": False}
 EMPTY_ZIP = b"PK\5\6" + bytes(18)
 
