@@ -6,15 +6,18 @@ https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetService
 """
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.throttle import Throttled, ThrottleError, throttled
-from tests.conftest import Clients, Cloud
+from deploy.terraform import Folder, provider_version
+from tests.conftest import REGION, REPOSITORY, Clients, Cloud
 from tests.local.conftest import ANYONE_ASSUMES, Bench, allow, eventually, policy, refusal
 from tests.local.test_control import Clone
 
@@ -97,6 +100,47 @@ def test_all_callers_share_the_rate(bench: Bench) -> None:
     with throttled(bench.cloud.endpoint_url, "virtual"):
         bench.deployer("apigateway").delete_rest_api(restApiId=one)
         assert refusal(lambda: other.delete_rest_api(restApiId=two)) == TOO_SOON
+
+
+TWO_APIS = """
+terraform {
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "%s"
+    }
+  }
+}
+
+resource "aws_api_gateway_rest_api" "these" {
+  count = 2
+  name  = "throttled-by-terraform-${count.index}"
+}
+"""
+
+
+def test_terraform_waits_and_tries_again_where_it_came_too_soon(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.endpoint_url)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", cloud.credentials_file)
+    monkeypatch.setenv("AWS_PROFILE", "deployer")
+    monkeypatch.setenv("AWS_REGION", REGION)
+    home = Path(os.environ.get("PAYGO_HOME") or REPOSITORY / ".paygo")
+    (tmp_path / "main.tf").write_text(TWO_APIS % provider_version(REPOSITORY / "terraform"))
+    folder = Folder(tmp_path, tmp_path / "work", home, backend=None)
+    folder.init()
+
+    with throttled(cloud.endpoint_url, "virtual", speed=5) as held:
+        made = folder.run("apply", "-auto-approve", "-no-color")
+        removed = folder.run("destroy", "-auto-approve", "-no-color")
+    record = held.record()
+
+    assert (made.returncode, removed.returncode) == (0, 0), made.stderr + removed.stderr
+    assert len(record["apigateway.CreateRestApi"].passed_at) == 2
+    assert len(record["apigateway.DeleteRestApi"].passed_at) == 2
+    assert record["apigateway.CreateRestApi"].refused > 0
+    assert record["apigateway.DeleteRestApi"].refused > 0
 
 
 def test_who_may_not_call_takes_nothing_of_the_rate(bench: Bench) -> None:
