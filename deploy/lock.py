@@ -23,6 +23,25 @@ from deploy import process, storage
 from deploy.errors import DeployError, TerraformKilled
 from deploy.stack import timestamp
 from deploy.target import Clients
+from janitor.storage import ACCOUNT, folder_key, lock_key, state_key
+
+__all__ = [
+    "ACCOUNT",
+    "Holder",
+    "InUseError",
+    "Verdict",
+    "age",
+    "end_terraform",
+    "folder_key",
+    "forget_terraform",
+    "held",
+    "judge",
+    "lock_key",
+    "note_terraform",
+    "state_key",
+    "unlock",
+    "working_folder",
+]
 
 
 @dataclass(frozen=True)
@@ -79,24 +98,6 @@ def age(since: str, now: datetime) -> str:
             count = seconds // length
             return f"{count} {unit}{'s' if count > 1 else ''}"
     return f"{max(seconds, 0)} seconds"
-
-
-ACCOUNT = "account"  # what all stacks of an account share is locked, and kept, beside them; no stack is called so
-
-
-def folder_key(stack: str) -> str:
-    """Give the folder of the state bucket that holds all that is kept about a stack."""
-    return "account/" if stack == ACCOUNT else f"stacks/{stack}/"
-
-
-def lock_key(stack: str) -> str:
-    """Name the object that is there while somebody works on a stack."""
-    return f"{folder_key(stack)}deploy.lock"
-
-
-def state_key(stack: str) -> str:
-    """Name the object that is a stack's state."""
-    return f"{folder_key(stack)}terraform.tfstate"
 
 
 def working_folder(home: Path, stack: str) -> Path:

@@ -1,26 +1,31 @@
 """The two buckets that an account has once: stacks' states, and the packages that functions are made from."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.target import Clients, Target
+from janitor.clients import Clients
+from janitor.storage import State, artefact_bucket, delete, forget, read, read_version, stacks, state_bucket, write
 
-
-def state_bucket(target: Target) -> str:
-    """Name the bucket of states; bucket names are shared by everybody on AWS, so the account's number is in it."""
-    return f"paygo-state-{target.account}-{target.region}"
-
-
-def artefact_bucket(target: Target) -> str:
-    """Name the bucket of packages."""
-    return f"paygo-artefacts-{target.account}-{target.region}"
+__all__ = [
+    "State",
+    "artefact_bucket",
+    "delete",
+    "expire_replaced",
+    "folder_hash",
+    "forget",
+    "make_state_bucket",
+    "read",
+    "read_version",
+    "stacks",
+    "state_bucket",
+    "upload",
+    "write",
+]
 
 
 def make_state_bucket(clients: Clients) -> None:
@@ -85,100 +90,6 @@ def upload(clients: Clients, folder: Path, manifest: Mapping[str, Mapping[str, s
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(lambda entry: s3.upload_file(str(folder / entry["file"]), bucket, entry["key"]), missing))
     return len(missing)
-
-
-def read(clients: Clients, key: str) -> dict[str, Any] | None:
-    """Read a JSON object of the state bucket, or None when it is not there."""
-    try:
-        answer = clients("s3").get_object(Bucket=state_bucket(clients.target), Key=key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchBucket", "404"}:
-            return None
-        raise
-    content: dict[str, Any] = json.loads(answer["Body"].read())
-    return content
-
-
-def write(clients: Clients, key: str, content: Mapping[str, Any], *, only_if_new: bool = False) -> bool:
-    """Write a JSON object to the state bucket; False when it had to be new and was not."""
-    condition = {"IfNoneMatch": "*"} if only_if_new else {}
-    try:
-        clients("s3").put_object(
-            Bucket=state_bucket(clients.target),
-            Key=key,
-            Body=json.dumps(content, indent=2).encode(),
-            ContentType="application/json",
-            **condition,
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] in {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}:
-            return False
-        raise
-    return True
-
-
-def delete(clients: Clients, *keys: str) -> None:
-    """Delete objects of the state bucket; those that are not there are no error."""
-    for key in keys:
-        clients("s3").delete_object(Bucket=state_bucket(clients.target), Key=key)
-
-
-def forget(clients: Clients, folder: str, *, kept: str) -> None:
-    """Delete a folder of the state bucket but for one key, for good: earlier versions of a state hold keys too."""
-    s3, bucket = clients("s3"), state_bucket(clients.target)
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=folder):
-        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        doomed = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions if one["Key"] != kept]
-        if doomed:
-            s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
-
-
-def stacks(clients: Clients) -> set[str]:
-    """Name every stack that the state bucket knows."""
-    pages = (
-        clients("s3")
-        .get_paginator("list_objects_v2")
-        .paginate(Bucket=state_bucket(clients.target), Prefix="stacks/", Delimiter="/")
-    )
-    return {shared["Prefix"].split("/")[1] for page in pages for shared in page.get("CommonPrefixes", [])}
-
-
-@dataclass(frozen=True)
-class State:
-    """What Terraform wrote down about a stack."""
-
-    content: Mapping[str, Any]
-
-    @classmethod
-    def load(cls, clients: Clients, key: str) -> "State":
-        return cls(read(clients, key) or {})
-
-    @property
-    def is_empty(self) -> bool:
-        return not any(True for _ in self._instances())
-
-    def known(self, resource: str) -> list[Mapping[str, Any]]:
-        """Give the attributes of every resource of a type that Terraform manages."""
-        return [attributes for kind, attributes in self._instances() if kind == resource]
-
-    def tag(self, name: str) -> str | None:
-        """Give the value that a tag of the whole stack has."""
-        for _, attributes in self._instances():
-            value = (attributes.get("tags_all") or {}).get(name)
-            if value:
-                return str(value)
-        return None
-
-    def output(self, name: str) -> Any:
-        return self.content.get("outputs", {}).get(name, {}).get("value")
-
-    def _instances(self) -> list[tuple[str, Mapping[str, Any]]]:
-        return [
-            (resource["type"], instance.get("attributes") or {})
-            for resource in self.content.get("resources", [])
-            if resource.get("mode") == "managed"
-            for instance in resource.get("instances", [])
-        ]
 
 
 def folder_hash(folder: Path, salt: str = "") -> str:
