@@ -25,7 +25,7 @@ export SECRET STEP
 # What the deploy of a stack that only tests use shortens its delays to.
 SOAK_DELAY_SCALE := 0.0167
 
-.PHONY: help demo test faults soak unit lint build deploy destroy status unlock dead-letters audit rotate start stop bench docs clean
+.PHONY: help demo test faults soak unit lint build deploy destroy status unlock janitor dead-letters audit rotate start stop bench docs clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -12,6 +12,9 @@ from janitor.clients import Clients, Place
 ACCOUNT = "account"
 """What all stacks of an account share is kept, and locked, beside them; no stack is called so."""
 
+JANITORS_PACKAGES = "account/janitor-"
+"""What the keys of the janitor's own packages begin with: they are there before the bucket of artefacts is."""
+
 _REFUSED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409", "NoSuchKey"})
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 
