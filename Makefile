@@ -20,7 +20,7 @@ WORKERS ?= 2
 
 # What deploy and destroy are told; a branch name may hold anything, so it travels in the environment.
 export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS TOKEN_KEYS FIREWALL PARTNER_NETWORK REPLACE
-export SECRET STEP
+export SECRET STEP BRANCHES APPLY
 
 # What the deploy of a stack that only tests use shortens its delays to.
 SOAK_DELAY_SCALE := 0.0167
@@ -49,6 +49,10 @@ status: ## BRANCH=x [PROFILE=p]: what is there of a branch's stack
 unlock: ## BRANCH=x [PROFILE=p]: free a stack whose deploy died on another machine
 	@./setup.sh
 	@$(PYTHON) -m deploy unlock
+
+janitor: ## [BRANCH=x] [BRANCHES=origin] [PROFILE=p] [APPLY=yes]: what stacks nobody needs, and what they cost; APPLY=yes removes them
+	@./setup.sh python
+	@$(PYTHON) -m janitor
 
 dead-letters: ## BRANCH=x [PROFILE=p] [DO="show <id>"|"redrive --service s --rate 5"|"discard <id> --reason '..'"|errors]: what got stuck
 	@./setup.sh python

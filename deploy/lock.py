@@ -84,7 +84,7 @@ class Verdict(Enum):
 
 
 def judge(holder: Holder, host: str, is_alive: Callable[[int, str], bool]) -> Verdict:
-    """Call a lock stale when its time is over, or its holder is known to be dead: on its own machine alone it can be."""
+    """Call a lock stale when its time is over or its holder is known to be dead, which its machine alone can know."""
     if lease_is_over(asdict(holder), datetime.now(UTC)):
         return Verdict.STALE
     if holder.host == host and not is_alive(holder.pid, holder.began):

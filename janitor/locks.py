@@ -83,7 +83,7 @@ class Locks:
         return ""
 
     def pause(self, stack: str, now: datetime) -> None:
-        """Let go of a stack whose removal has not ended: anybody may take it, and the next janitor knows why it went."""
+        """Let go of a stack whose removal has not ended: anybody may take it, and the next janitor knows why."""
         found = storage.read(self.clients, storage.lock_key(stack))
         if found and found.get("doing") == DOING:
             storage.write(self.clients, storage.lock_key(stack), {**found, "until": _text(now)})

@@ -1,8 +1,8 @@
 """What a stack costs a month while nobody uses it, in US dollars: a small model, good to a dollar or so.
 
 Prices are those of us-east-1 without any free tier, written down from general knowledge in 2026 and still to be
-compared with the page named. What is paid by use, as requests, invocations and stored bytes, is left out: of an idle stack that
-is cents. Keys of KMS are the account's and cost the same with one stack or a hundred.
+compared with the page named. What is paid by use, as requests, invocations and stored bytes, is left out: of an idle
+stack that is cents. Keys of KMS are the account's and cost the same with one stack or a hundred.
 """
 
 from collections.abc import Iterable, Mapping

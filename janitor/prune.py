@@ -1,7 +1,7 @@
-"""What stays behind of stacks that live, and of those that are gone: old versions, logs and packages that nobody needs."""
+"""What stays behind of stacks that live and of those that are gone: versions, logs and packages that nobody needs."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from janitor import look, storage
 from janitor.clients import Clients
 from janitor.errors import is_gone
 from janitor.errors import told as said
-from janitor.found import Found, counted
+from janitor.found import Found, counted, stack_of
 from janitor.run import Plan
 from janitor.services import functions, gateway, messages, pages
 from janitor.storage import State
@@ -95,8 +95,8 @@ def _listed(doomed: Sequence[Litter]) -> str:
     return ", ".join(counted(number, words) for words, number in sorted(counts.items()))
 
 
-def _is_of(found: Found, stacks: Iterable[str]) -> bool:
-    return look.stack_of(found, stacks) in set(stacks)
+def _is_of(found: Found, stacks: Collection[str]) -> bool:
+    return stack_of(found, stacks) in set(stacks)
 
 
 def _versions(clients: Clients, name: str) -> list[Litter]:
@@ -176,11 +176,11 @@ def _packages(clients: Clients, planned: Plan, now: datetime) -> list[Litter]:
         (storage.artefact_bucket(clients.target), "artefacts/"),
         (storage.state_bucket(clients.target), storage.JANITORS_PACKAGES),
     )
-    doomed = []
-    for bucket, prefix in places:
-        for key in unused(_objects(clients, bucket, prefix), used, now):
-            doomed.append(Litter("unused package", key, partial(clients("s3").delete_object, Bucket=bucket, Key=key)))
-    return doomed
+    return [
+        Litter("unused package", key, partial(clients("s3").delete_object, Bucket=bucket, Key=key))
+        for bucket, prefix in places
+        for key in unused(_objects(clients, bucket, prefix), used, now)
+    ]
 
 
 def _objects(clients: Clients, bucket: str, prefix: str) -> dict[str, datetime]:

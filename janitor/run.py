@@ -161,7 +161,7 @@ def remove(
         if round_:
             tasks = _fresh(clients, open_stacks)
         clean = open_stacks - {task.stack for task in tasks}
-        gone += [stack for stack in sorted(clean) if _forget(clients, locks, stack, left)]
+        gone += [stack for stack in sorted(clean) if _forget(clients, stack, left)]
         open_stacks -= clean
         if not tasks or round_ == ROUNDS or time.time() >= deadline:
             break
@@ -204,7 +204,7 @@ def _fresh(clients: Clients, stacks: Collection[str]) -> list[Task]:
     return look.verified(clients, tasks, known | found.keys())
 
 
-def _forget(clients: Clients, locks: Locks, stack: str, left: list[str]) -> bool:
+def _forget(clients: Clients, stack: str, left: list[str]) -> bool:
     """Forget a stack of which nothing was found, unless its state knows of something that no look finds."""
     strange = look.not_seen(State.load(clients, storage.state_key(stack)), stack)
     if strange:
