@@ -19,7 +19,7 @@ CLOUD := local/.venv/bin/python -m paygo_cloud
 WORKERS ?= 2
 
 # What deploy and destroy are told; a branch name may hold anything, so it travels in the environment.
-export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS TOKEN_KEYS FIREWALL PARTNER_NETWORK REPLACE
+export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS TOKEN_KEYS FIREWALL PARTNER_NETWORK JANITOR_APPLIES REPLACE
 export SECRET STEP BRANCHES APPLY
 
 # What the deploy of a stack that only tests use shortens its delays to.

@@ -39,6 +39,10 @@ def up(
     partner_urls: Annotated[str, typer.Option(envvar="PARTNER_URLS", help='as {"bank": "https://..."}')] = "",
     token_keys: Annotated[str, typer.Option(envvar="TOKEN_KEYS", help="of the account, as 2,1: the first signs")] = "",
     firewall: Annotated[str, typer.Option(envvar="FIREWALL", help="yes or no: of the account, or as before")] = "",
+    janitor_applies: Annotated[
+        str,
+        typer.Option(envvar="JANITOR_APPLIES", help="yes or no: does the account's janitor remove"),
+    ] = "",
     replace: Annotated[str, typer.Option(envvar="REPLACE", help="a resource to make anew, by its address")] = "",
     partner_network: Annotated[str, typer.Option(envvar="PARTNER_NETWORK", help="of the account: docs/deploy.md")] = "",
 ) -> None:
@@ -56,7 +60,8 @@ def up(
             delay_scale=run.scale(delay_scale) if delay_scale else None,
             partner_urls=run.addresses(partner_urls) if partner_urls else None,
             token_keys=run.keys(token_keys) if token_keys else None,
-            firewall=run.switch(firewall) if firewall else None,
+            firewall=run.switch(firewall, "FIREWALL") if firewall else None,
+            janitor_applies=run.switch(janitor_applies, "JANITOR_APPLIES") if janitor_applies else None,
             partner_network=run.network(partner_network) if partner_network else None,
             replace=replace or None,
         )

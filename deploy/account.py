@@ -12,9 +12,12 @@ from deploy.errors import DeployError
 from deploy.progress import Progress
 from deploy.target import ROOT, Clients, Target
 from deploy.terraform import Folder, backend
+from janitor.buckets import TABLE as BUCKETS
 
 APPLIED = "account/applied.json"
 EMBEDDED_SENDER = "paygo@example.com"
+JANITOR = "paygo-account-janitor"
+_KEPT = ("owner", "mail_sender", "token_keys", "firewall", "partner_network", "janitor_applies")
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,15 @@ class Wanted:
     token_keys: Sequence[str] | None = None
     firewall: bool | None = None
     partner_network: Mapping[str, Any] | None = None
+    janitor_applies: bool | None = None
+
+
+@dataclass(frozen=True)
+class Package:
+    """The janitor's zip, and its key in the bucket of states."""
+
+    path: Path
+    key: str
 
 
 @dataclass(frozen=True)
@@ -40,10 +52,10 @@ UNKNOWN = Account(EMBEDDED_SENDER, {"token_keys": ["arn:aws:kms:us-east-1:000000
 """Enough to destroy a stack with."""
 
 
-def ensure(clients: Clients, home: Path, owner: str, wanted: Wanted) -> Account:
+def ensure(clients: Clients, home: Path, owner: str, wanted: Wanted, janitor: Package) -> Account:
     """Apply the account's configuration unless that was done, and return what it gives its stacks."""
     applied = storage.read(clients, APPLIED) or {}
-    values = _variables(clients.target, applied, owner, wanted)
+    values = _variables(clients.target, applied, owner, wanted, janitor.key)
     digest = storage.folder_hash(ROOT / "terraform" / "account", salt=str(sorted(values.items())))
     if applied.get("hash") == digest and _bucket_is_there(clients):
         return _account(applied)
@@ -58,12 +70,13 @@ def ensure(clients: Clients, home: Path, owner: str, wanted: Wanted) -> Account:
             backend=backend(clients.target, lock.state_key(lock.ACCOUNT)),
         )
         folder.init()
+        clients("s3").upload_file(str(janitor.path), storage.state_bucket(clients.target), janitor.key)
         _adopt(clients, folder, values)
         with Progress("Account") as progress:
             folder.create(values, progress)
         storage.expire_replaced(clients, storage.artefact_bucket(clients.target), days=30)
         state = storage.State.load(clients, lock.state_key(lock.ACCOUNT))
-        kept = {name: values[name] for name in ("owner", "mail_sender", "token_keys", "firewall", "partner_network")}
+        kept = {name: values[name] for name in _KEPT}
         applied = {"hash": digest, **kept, "for_stacks": state.output("for_stacks") or {}}
         storage.write(clients, APPLIED, applied)
     return _account(applied)
@@ -73,8 +86,11 @@ def _account(applied: Mapping[str, Any]) -> Account:
     return Account(applied["mail_sender"], applied["for_stacks"])
 
 
-def _variables(target: Target, applied: Mapping[str, Any], owner: str, wanted: Wanted) -> dict[str, Any]:
+def _variables(
+    target: Target, applied: Mapping[str, Any], owner: str, wanted: Wanted, janitor_package: str
+) -> dict[str, Any]:
     firewall = wanted.firewall if wanted.firewall is not None else applied.get("firewall", False)
+    applies = wanted.janitor_applies if wanted.janitor_applies is not None else applied.get("janitor_applies", False)
     network = wanted.partner_network if wanted.partner_network is not None else applied.get("partner_network")
     return {
         "region": target.region,
@@ -84,6 +100,9 @@ def _variables(target: Target, applied: Mapping[str, Any], owner: str, wanted: W
         "token_keys": list(wanted.token_keys or applied.get("token_keys") or ["1"]),
         "firewall": firewall,
         "partner_network": network or None,
+        "janitor_package": janitor_package,
+        "janitor_applies": applies,
+        "state_bucket": storage.state_bucket(target),
         "embedded": {"endpoint_url": target.endpoint_url} if target.embedded else None,
     }
 
@@ -113,6 +132,9 @@ def _adopt(clients: Clients, folder: Folder, values: Mapping[str, Any]) -> None:
     there: dict[tuple[str, str], Callable[[], object]] = {
         ("aws_s3_bucket.artefacts", bucket): lambda: clients("s3").head_bucket(Bucket=bucket),
         ("aws_iam_role.api_gateway", role): lambda: clients("iam").get_role(RoleName=role),
+        ("aws_iam_role.janitor", JANITOR): lambda: clients("iam").get_role(RoleName=JANITOR),
+        ("aws_dynamodb_table.buckets", BUCKETS): lambda: clients("dynamodb").describe_table(TableName=BUCKETS),
+        ("aws_lambda_function.janitor", JANITOR): lambda: clients("lambda").get_function(FunctionName=JANITOR),
         ("aws_sesv2_email_identity.sender", sender): lambda: clients("sesv2").get_email_identity(EmailIdentity=sender),
     }
     for (address, identifier), look in there.items():

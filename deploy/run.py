@@ -45,6 +45,7 @@ class Wish:
     token_keys: Sequence[str] | None = None
     firewall: bool | None = None
     partner_network: Mapping[str, Any] | None = None
+    janitor_applies: bool | None = None
     replace: str | None = None
 
     @property
@@ -78,14 +79,14 @@ def keys(text: str) -> list[str]:
     return names
 
 
-def switch(text: str) -> bool:
-    """Read whether there is to be a firewall.
+def switch(text: str, variable: str) -> bool:
+    """Read what is either to be or not.
 
-    >>> switch("yes")
+    >>> switch("yes", "FIREWALL")
     True
     """
     if text not in {"yes", "no"}:
-        msg = f"FIREWALL is yes or no, not '{text}'."
+        msg = f"{variable} is yes or no, not '{text}'."
         raise ValueError(msg)
     return text == "yes"
 
@@ -144,8 +145,12 @@ def up(wish: Wish) -> dict[str, Any]:
             manifest = submit(packages.build, ROOT, home, packages_target)
             initialised = submit(folder.init)
             strays = submit(_strays, clients, wish.stack, state)
-            wanted = account.Wanted(wish.mail_sender, wish.token_keys, wish.firewall, wish.partner_network)
-            given = account.ensure(clients, home, names.tag_value(_person()), wanted)
+            wanted = account.Wanted(
+                wish.mail_sender, wish.token_keys, wish.firewall, wish.partner_network, wish.janitor_applies
+            )
+            janitor = manifest()[packages.JANITOR]
+            package = account.Package(home / "build" / packages_target / janitor["file"], janitor["key"])
+            given = account.ensure(clients, home, names.tag_value(_person()), wanted, package)
             uploaded = storage.upload(clients, home / "build" / packages_target, manifest())
             _tell(f"{len(manifest())} packages, {uploaded} uploaded ({time.monotonic() - began:.1f} s)")
             _clear(clients, wish.stack, strays())
@@ -362,7 +367,7 @@ def _variables(
         "stage": stage,
         "region": cloud.region,
         "artefact_bucket": storage.artefact_bucket(cloud),
-        "artefacts": {name: entry["key"] for name, entry in manifest.items()},
+        "artefacts": {name: entry["key"] for name, entry in manifest.items() if name != packages.JANITOR},
         "architecture": _own_architecture() if cloud.embedded else architecture,
         "mail_sender": given.mail_sender,
         "alarm_address": wish.alarm_address or state.output("alarm_address") or given.mail_sender,

@@ -82,11 +82,12 @@ def _exists(s3: Any, bucket: str) -> bool:
 
 
 def upload(clients: Clients, folder: Path, manifest: Mapping[str, Mapping[str, str]]) -> int:
-    """Put the packages that the bucket lacks into it and return how many those were."""
+    """Put the stacks' packages that the bucket lacks into it and return how many those were."""
     s3, bucket = clients("s3"), artefact_bucket(clients.target)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="artefacts/")
     there = {item["Key"] for page in pages for item in page.get("Contents", [])}
-    missing = [entry for entry in manifest.values() if entry["key"] not in there]
+    wanted = [entry for entry in manifest.values() if entry["key"].startswith("artefacts/")]
+    missing = [entry for entry in wanted if entry["key"] not in there]
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(lambda entry: s3.upload_file(str(folder / entry["file"]), bucket, entry["key"]), missing))
     return len(missing)

@@ -47,7 +47,7 @@ def deploys(branch: str) -> None:
 
 
 def resources(clients: Clients, stack: str) -> Mapping[str, Counter[str]]:
-    """What a stack has, by kind and identifier: of most kinds a name or an ARN, which one that is made anew shares not."""
+    """What a stack has, by kind and identifier."""
     known = storage.stacks(clients) | {stack}
     tasks = look.sort_out(clients, look.held(clients), known).by_stack.get(stack, ())
     found: dict[str, Counter[str]] = {}
