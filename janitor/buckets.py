@@ -27,6 +27,7 @@ HELD_BACK = 0.9
 _FORGOTTEN_AFTER = 86_400
 _TRIES = 5
 _CONTENDED = 0.1
+_SAME = 1e-3  # seconds since 1970 are floating points
 
 
 class Buckets(Protocol):
@@ -81,7 +82,7 @@ def take(tokens: Mapping[Call, int], full: Mapping[Call, float], now: float) -> 
         was = full.get(bucket, now)
         possible = max(possible, was - (at_once(rate) - count) * each)
         after[bucket] = max(was, now) + count * each
-    return possible, after
+    return (possible if possible > now + _SAME else now), after
 
 
 class LocalBuckets:

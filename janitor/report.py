@@ -39,7 +39,7 @@ def summary(planned: Plan) -> list[str]:
             f"{duration(rehearsed.seconds)}; keeping them costs ${dollars:.2f} a month."
         )
         rate = rate_of(rehearsed.call) if rehearsed.call else None
-        if rehearsed.call and rate and rehearsed.limit:
+        if rehearsed.call and rate and rehearsed.limit > rehearsed.seconds / 2:
             lines.append(
                 f"What takes so long is {rehearsed.call[1]}, which AWS allows once in {rate.seconds_each:g} s: "
                 f"{duration(rehearsed.limit)} at least."

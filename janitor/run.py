@@ -173,10 +173,10 @@ def remove(
         time.sleep(SETTLES * (round_ > 0))
     for stack in open_stacks:
         locks.pause(stack, datetime.now(UTC))
-    why = {(task.stack, task.kind.words, task.found.id): words for task, words in failures}
+    why = {task.key: words for task, words in failures}
     in_time = time.time() < deadline or not tasks
     otherwise = "it is still there" if in_time else "there was no time for it"
-    left += [f"{task}: {why.get((task.stack, task.kind.words, task.found.id), otherwise)}" for task in tasks]
+    left += [f"{task}: {why.get(task.key, otherwise)}" for task in tasks]
     return Outcome(gone, left, time.time() - began, throttled, in_time)
 
 

@@ -25,6 +25,11 @@ class Task:
     kind: Kind
     found: Found
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it from every other."""
+        return self.stack, self.kind.words, self.found.id
+
     def __str__(self) -> str:
         return f"{self.kind.words} {self.found.name}"
 
@@ -73,7 +78,7 @@ class Schedule:
         self._later: list[tuple[float, int, Task]] = []
         self._number = count()
         self._not_before: dict[str, float] = {}
-        self._attempts: Counter[Task] = Counter()
+        self._attempts: Counter[tuple[str, str, str]] = Counter()
         self._tokens: Counter[Call] = Counter()
         self._unfinished = len(tasks)
         self.total = len(tasks)
@@ -130,9 +135,9 @@ class Schedule:
                 if task.kind.calls:
                     self._not_before[task.kind.words] = now + wait
             case Refused(why):
-                self._attempts[task] += 1
-                if self._attempts[task] < ATTEMPTS:
-                    self._again(task, now + 2.0 ** self._attempts[task])
+                self._attempts[task.key] += 1
+                if self._attempts[task.key] < ATTEMPTS:
+                    self._again(task, now + 2.0 ** self._attempts[task.key])
                 else:
                     self.failures.append((task, why))
                     self._finish(task)

@@ -9,6 +9,9 @@ from janitor.found import Found, Tags
 from janitor.services import pages, pairs
 from janitor.storage import artefact_bucket, state_bucket
 
+MOST_AT_ONCE = 1000
+"""How many objects DeleteObjects takes. https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
+
 
 def tables(clients: Clients, prefix: str) -> Iterator[Found]:
     for name in pages(clients, "dynamodb", "list_tables", "TableNames"):
@@ -60,12 +63,16 @@ def bucket_data(clients: Clients, found: Found) -> str | None:
 
 
 def remove_bucket(clients: Clients, found: Found) -> None:
+    """Empty a bucket of every version, the first thousand again and again, and remove it."""
     s3 = clients("s3")
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=found.id):
-        gone = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        if gone:
-            objects = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in gone]
-            s3.delete_objects(Bucket=found.id, Delete={"Objects": objects, "Quiet": True})
+    while True:
+        page = s3.list_object_versions(Bucket=found.id, MaxKeys=MOST_AT_ONCE)
+        gone = [*page.get("Versions", []), *page.get("DeleteMarkers", [])][:MOST_AT_ONCE]
+        if not gone:
+            break
+        objects = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in gone]
+        if s3.delete_objects(Bucket=found.id, Delete={"Objects": objects, "Quiet": True}).get("Errors"):
+            break  # what is left is told by the bucket, which does not go
     s3.delete_bucket(Bucket=found.id)
 
 

@@ -1,0 +1,72 @@
+"""An account in memory, with a stack or two in it."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+
+from deploy.storage import make_state_bucket
+from janitor import storage
+from janitor.clients import Clients, Here
+
+HERE = Here("us-east-1", "123456789012")
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+
+
+@pytest.fixture(autouse=True)
+def clients(aws: None, monkeypatch: pytest.MonkeyPatch) -> Clients:
+    clients = Clients(HERE)
+    make_state_bucket(clients)  # type: ignore[arg-type]
+    return clients
+
+
+@dataclass
+class Account:
+    """What tests put into an account."""
+
+    clients: Clients
+
+    def client(self, service: str) -> Any:
+        return boto3.Session().client(service, region_name=HERE.region)  # type: ignore[call-overload]
+
+    def stack(self, name: str, state: dict[str, Any] | None = None, **tags: str) -> dict[str, str]:
+        """Make a small stack: a table, a versioned bucket with objects, a role and a device; return its tags."""
+        tags = {"Stack": name, "Branch": name, "ExpiresAt": "never", "CreatedAt": "2026-11-20T00:00:00Z", **tags}
+        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+        self.table(f"{name}-identity", pairs)
+        self.bucket(f"{name}-payloads-{HERE.account}-{HERE.region}", pairs)
+        self.client("iam").create_role(RoleName=f"{name}-identity", AssumeRolePolicyDocument=TRUST, Tags=pairs)
+        self.client("iot").create_thing(thingName=f"{name}-0001", attributePayload={"attributes": {"stack": name}})
+        self.client("sqs").create_queue(QueueName=f"{name}-identity", tags=tags)
+        self.state(name, state if state is not None else tags)
+        return tags
+
+    def state(self, name: str, tags: dict[str, Any], **more: Any) -> None:
+        attributes = {"name": f"{name}-identity", "tags_all": tags, **more}
+        resource = {"mode": "managed", "type": "aws_dynamodb_table", "instances": [{"attributes": attributes}]}
+        storage.write(self.clients, storage.state_key(name), {"version": 4, "resources": [resource]})
+
+    def table(self, name: str, tags: list[dict[str, str]], *, protected: bool = False) -> None:
+        self.client("dynamodb").create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            DeletionProtectionEnabled=protected,
+            Tags=tags,
+        )
+
+    def bucket(self, name: str, tags: list[dict[str, str]]) -> None:
+        s3 = self.client("s3")
+        s3.create_bucket(Bucket=name)
+        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        for text in (b"before", b"after"):
+            s3.put_object(Bucket=name, Key="one", Body=text)
+
+
+@pytest.fixture
+def account(clients: Clients) -> Account:
+    return Account(clients)
