@@ -22,7 +22,7 @@ from typing import Any
 from deploy import process, storage
 from deploy.errors import DeployError, TerraformKilled
 from deploy.stack import timestamp
-from deploy.target import Clients
+from janitor.clients import Clients
 from janitor.locks import lease_is_over
 from janitor.storage import ACCOUNT, folder_key, lock_key, state_key
 

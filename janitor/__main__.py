@@ -18,13 +18,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deploy import lock, process, storage
 from deploy.errors import DeployError, Interrupted, sentence
 from deploy.stack import stack_name
-from deploy.target import ROOT, Clients, Target, choose
+from deploy.target import ROOT, Clients, choose
 from janitor import buckets, look, prune, report
 from janitor.decisions import Wish
 from janitor.errors import JanitorError
 from janitor.locks import Locks
 from janitor.rehearsal import anonymous
-from janitor.run import Plan, plan, remove
+from janitor.run import plan, remove
+from janitor.work import HANDS
 
 app = typer.Typer(help="Find the stacks that nobody needs any more, and remove them.", pretty_exceptions_enable=False)
 
@@ -41,6 +42,7 @@ def sweep(
     branch: Annotated[str, typer.Option(envvar="BRANCH", help="only this branch's stack, and even if it lives")] = "",
     branches: Annotated[str, typer.Option(envvar="BRANCHES", help="a git remote, or all branches there are: a,b")] = "",
     apply: Annotated[str, typer.Option(envvar="APPLY", help="yes removes; without it is only told what would be")] = "",
+    hands: Annotated[int, typer.Option(envvar="JANITOR_HANDS", help="how many things are removed at once")] = HANDS,
     profile: Profile = "",
     region: Region = "",
 ) -> None:
@@ -64,16 +66,11 @@ def sweep(
         if planned.going or litter:
             _print("Nothing was removed: APPLY=yes does.")
         return
-    if not _removed(clients, target, locks, planned, litter):
-        raise typer.Exit(1)
-
-
-def _removed(clients: Clients, target: Target, locks: Locks, planned: Plan, litter: list[prune.Litter]) -> bool:
-    """Remove what is to go; False when something is left."""
-    done = remove(clients, Clients(target, attempts=1), locks, buckets.of(clients), planned, _print)
+    done = remove(clients, Clients(target, attempts=1), locks, buckets.of(clients), planned, _print, hands=hands)
     left = prune.remove(litter)
     _print(*report.ending(done), *prune.ending(litter, left))
-    return not done.left and not left
+    if done.left or left:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -145,9 +142,7 @@ def main() -> int:
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _stop)
     try:
-        app(standalone_mode=False)
-    except typer.Exit as ended:
-        return ended.exit_code
+        app()
     except Interrupted:
         return _fail("Stopped. The next run goes on from here.", _INTERRUPTED)
     except (DeployError, JanitorError, ValueError) as failure:

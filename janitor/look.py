@@ -117,4 +117,5 @@ def not_seen(state: State, stack: str) -> list[str]:
 
 
 def _is_named(name: str, stack: str) -> bool:
-    return name.startswith(EXECUTION_LOGS) or owner(name.rpartition(":")[2], [stack]) is not None
+    """Tell whether a name, or a part of an ARN, begins like the stack."""
+    return name.startswith(EXECUTION_LOGS) or any(owner(part, [stack]) for part in name.split(":"))

@@ -17,7 +17,7 @@ from janitor.locks import Locks
 from janitor.rehearsal import Rehearsed, rehearse
 from janitor.schedule import Schedule, Task
 from janitor.storage import State
-from janitor.work import Threads, work
+from janitor.work import HANDS, Threads, work
 
 ROUNDS = 3
 SETTLES = 2.0
@@ -135,18 +135,19 @@ def _is_protected(clients: Clients, tasks: Sequence[Task]) -> bool:
 
 def remove(
     clients: Clients,
-    hands: Clients,
+    once: Clients,
     locks: Locks,
     buckets: Buckets,
     planned: Plan,
     tell: Tell,
     deadline: float = inf,
+    hands: int = HANDS,
 ) -> Outcome:
     """Remove the stacks that go; what each has is looked for again until nothing is found.
 
     Parameters
     ----------
-    hands
+    once
         Clients that try once: what is throttled is planned again.
     deadline
         The time, in seconds since 1970, after which nothing more is begun.
@@ -166,7 +167,7 @@ def remove(
         if not tasks or round_ == ROUNDS or time.time() >= deadline:
             break
         schedule = Schedule(tasks)
-        with Threads(hands) as crew:
+        with Threads(once, hands) as crew:
             work(schedule, buckets, crew, deadline, _progress(tell))
         throttled += schedule.throttled
         failures = schedule.failures

@@ -18,7 +18,7 @@ TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 @pytest.fixture(autouse=True)
 def clients(aws: None, monkeypatch: pytest.MonkeyPatch) -> Clients:
     clients = Clients(HERE)
-    make_state_bucket(clients)  # type: ignore[arg-type]
+    make_state_bucket(clients)
     return clients
 
 

@@ -134,14 +134,14 @@ def test_a_deploy_takes_over_what_a_removal_left(clients: Clients, tmp_path: Pat
             STACK,
             "deploy",
             tmp_path,
-            told.append,  # type: ignore[arg-type]
+            told.append,
         ),
     ):
         pass
 
     locks.pause(STACK, datetime.now(UTC) - HOUR)
 
-    with lock.held(clients, STACK, "deploy", tmp_path, told.append):  # type: ignore[arg-type]
+    with lock.held(clients, STACK, "deploy", tmp_path, told.append):
         holder = storage.read(clients, storage.lock_key(STACK)) or {}
         assert (holder["doing"], holder["host"]) == ("deploy", platform.node())
     assert "has not ended; recovering from it" in told[0]

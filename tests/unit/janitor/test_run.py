@@ -37,8 +37,8 @@ def verdicts(planned: Plan) -> dict[str, tuple[bool, str]]:
 
 
 def removed(clients: Clients, locks: Locks, planned: Plan, deadline: float = float("inf")) -> Outcome:
-    hands = Clients(HERE, attempts=1)
-    return remove(clients, hands, locks, LocalBuckets(), planned, lambda _: None, deadline)
+    once = Clients(HERE, attempts=1)
+    return remove(clients, once, locks, LocalBuckets(), planned, lambda _: None, deadline)
 
 
 def left_of(clients: Clients, stack: str) -> list[str]:
@@ -221,6 +221,7 @@ def test_a_state_that_knows_more_than_a_look_finds_is_kept_and_told(
         ("aws_sqs_queue", "paygo-old-identity", []),
         ("aws_cloudwatch_log_group", "API-Gateway-Execution-Logs_a1/v", []),
         ("aws_iot_topic_rule", "paygo_old_credit", []),
+        ("aws_lambda_event_source_mapping", "arn:aws:lambda:us-east-1:1:function:paygo-old-f:live", []),
         ("aws_lambda_permission", "whatever", []),
         ("aws_sqs_queue", "renamed", ["aws_sqs_queue renamed: it is not named like its stack"]),
     ],
