@@ -39,7 +39,7 @@ Region = Annotated[str, typer.Option(envvar="REGION", help="an AWS region, inste
 @app.callback(invoke_without_command=True)
 def sweep(
     context: typer.Context,
-    branch: Annotated[str, typer.Option(envvar="BRANCH", help="only this branch's stack, and even if it lives")] = "",
+    branch: Annotated[list[str] | None, typer.Option(help="this branch's stack alone, even if it lives")] = None,
     branches: Annotated[str, typer.Option(envvar="BRANCHES", help="a git remote, or all branches there are: a,b")] = "",
     apply: Annotated[str, typer.Option(envvar="APPLY", help="yes removes; without it is only told what would be")] = "",
     hands: Annotated[int, typer.Option(envvar="JANITOR_HANDS", help="how many things are removed at once")] = HANDS,
@@ -56,7 +56,8 @@ def sweep(
     clients = target.clients()
     storage.make_state_bucket(clients)
     locks = _locks(clients)
-    named = frozenset([stack_name(branch)] if branch else [])
+    # One branch of the environment: a list there would be cut at the spaces that a name may have.
+    named = frozenset(map(stack_name, branch or filter(None, [os.environ.get("BRANCH", "")])))
     wish = Wish(named, frozenset(map(stack_name, _branches(branches))) if branches else None)
     planned = plan(clients, locks, wish, datetime.now(UTC))
     litter = [] if named else prune.litter(clients, planned, datetime.now(UTC))

@@ -23,7 +23,7 @@ type Held = Mapping[str, Sequence[Found]]
 """What an account holds, by the words of its kind."""
 
 
-def held(clients: Clients, kinds: Sequence[Kind] = KINDS) -> dict[str, list[Found]]:
+def held(clients: Clients, kinds: Sequence[Kind] = LOOKED_FOR) -> dict[str, list[Found]]:
     """List what all stacks of the account have, by kind; nobody is asked for a tag that no listing tells."""
     with ThreadPoolExecutor(THREADS) as pool:
         listed = pool.map(lambda kind: list(kind.find(clients, PREFIX)), kinds)

@@ -24,6 +24,7 @@ SETTLES = 2.0
 """Seconds after which a fresh look is worth one more time: some listings lag behind."""
 _TOLD_EVERY = 5.0
 _PATIENCE = timedelta(minutes=15)
+_EARLIER = 30.0  # seconds that a removal begins nothing before its locks' time is over
 
 type Tell = Callable[[str], None]
 
@@ -35,7 +36,6 @@ class Judged:
     stack: str
     verdict: Verdict
     tasks: Sequence[Task] = ()
-    has_state: bool = False
 
     @property
     def dollars_a_month(self) -> float:
@@ -92,16 +92,22 @@ def plan(clients: Clients, locks: Locks, wish: Wish, now: datetime) -> Plan:
         everything = look.held(clients, look.LOOKED_FOR)
         states = {stack: state.result() for stack, state in loading.items()}
     found = look.sort_out(clients, everything, known)
+    stacks = sorted(kept | found.by_stack.keys())
+
+    def standing(stack: str) -> Standing:
+        return _standing(stack, states.get(stack, State({})), found.by_stack.get(stack, ()), locks, now)
+
+    with ThreadPoolExecutor(look.THREADS) as pool:
+        standings = list(pool.map(standing, stacks))
     judged = []
-    for stack in sorted(kept | found.by_stack.keys()):
-        tasks = found.by_stack.get(stack, ())
-        standing = _standing(stack, states.get(stack, State({})), tasks, locks, now)
-        verdict = decide(standing, wish, now)
+    for one in standings:
+        tasks = found.by_stack.get(one.stack, ())
+        verdict = decide(one, wish, now)
         if verdict.goes:
             tasks = look.verified(clients, tasks, known | found.by_stack.keys())
             if _is_protected(clients, tasks):
                 verdict = Verdict(goes=False, why="protected: something of it may not be deleted")
-        judged.append(Judged(stack, verdict, tasks, standing.has_state))
+        judged.append(Judged(one.stack, verdict, tasks))
     return Plan(judged, found.unowned, everything, states)
 
 
@@ -153,7 +159,9 @@ def remove(
         The time, in seconds since 1970, after which nothing more is begun.
     """
     began = time.time()
-    mine, left = _lock(locks, planned, deadline)
+    lasts = min(timedelta(seconds=2 * planned.rehearsed().seconds) + _PATIENCE, _until(deadline))
+    deadline = min(deadline, began + lasts.total_seconds() - _EARLIER)
+    mine, left = _lock(locks, planned, lasts)
     tasks = [task for one in planned.going if one.stack in mine for task in one.tasks]
     throttled, open_stacks = 0, set(mine)
     failures: Sequence[tuple[Task, str]] = ()
@@ -181,10 +189,9 @@ def remove(
     return Outcome(gone, left, time.time() - began, throttled, in_time)
 
 
-def _lock(locks: Locks, planned: Plan, deadline: float) -> tuple[list[str], list[str]]:
-    """Take the stacks that go, for as long as it takes at most; what somebody else has is left."""
+def _lock(locks: Locks, planned: Plan, lasts: timedelta) -> tuple[list[str], list[str]]:
+    """Take the stacks that go, for so long at most; what somebody else has is left."""
     mine, left = [], []
-    lasts = min(timedelta(seconds=2 * planned.rehearsed().seconds) + _PATIENCE, _until(deadline))
     for one in planned.going:
         holder = locks.take(one.stack, one.verdict.why, datetime.now(UTC), lasts)
         if holder:
@@ -195,7 +202,7 @@ def _lock(locks: Locks, planned: Plan, deadline: float) -> tuple[list[str], list
 
 
 def _until(deadline: float) -> timedelta:
-    return timedelta.max if deadline == inf else timedelta(seconds=max(0.0, deadline - time.time()) + 30)
+    return timedelta.max if deadline == inf else timedelta(seconds=max(0.0, deadline - time.time()) + _EARLIER)
 
 
 def _fresh(clients: Clients, stacks: Collection[str]) -> list[Task]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from janitor import handler as module
-from janitor import look, run, storage
+from janitor import storage
 from janitor.clients import Clients
 from janitor.errors import JanitorError
 from janitor.handler import SLICES, handler
@@ -15,8 +15,6 @@ from janitor.run import Outcome
 from tests.unit.janitor.conftest import Account
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:paygo-account-janitor"
-# Moto has no templates, and no tags of rules and policies of IoT.
-PLAYED = {"provisioning template", "IoT rule", "IoT policy", "certificate", "device certificate"}
 
 
 @dataclass
@@ -43,9 +41,7 @@ class Invocations:
 
 
 @pytest.fixture(autouse=True)
-def _what_moto_plays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look, "LOOKED_FOR", [kind for kind in look.LOOKED_FOR if kind.words not in PLAYED])
-    monkeypatch.setattr(run, "SETTLES", 0)
+def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("APPLY", raising=False)
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 import paygo_limits
 from janitor.clients import Clients
 from janitor.found import Found
 from janitor.kinds import KINDS, NAMED, PARTS
+from janitor.services import stores
 from tests.unit.janitor.conftest import HERE, Account
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -98,19 +100,32 @@ def test_what_goes_with_something_else_waits_like_it() -> None:
             assert kind.words in NAMED[kind.within].after
 
 
-def test_a_bucket_with_very_many_versions_is_emptied_in_batches_of_a_thousand(
-    account: Account, called: list[tuple[str, str]]
+def test_a_bucket_with_many_versions_is_emptied_in_batches(
+    account: Account, called: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert stores.MOST_AT_ONCE == 1000
+    monkeypatch.setattr(stores, "MOST_AT_ONCE", 10)
     s3, name = account.client("s3"), f"paygo-demo-payloads-{HERE.account}-{HERE.region}"
-    account.bucket(name, [{"Key": "Stack", "Value": "paygo-demo"}])
-    for number in range(1500):
-        s3.put_object(Bucket=name, Key=str(number))
+    account.bucket(name, [{"Key": "Stack", "Value": "paygo-demo"}])  # two versions of one object
+    for number in range(14):
+        s3.put_object(Bucket=name, Key=str(number), Body=b"")
+    s3.delete_object(Bucket=name, Key="1")
 
     called.clear()
     NAMED["bucket"].remove(Clients(HERE), Found(name, name))
 
     assert called.count(("s3", "DeleteObjects")) == 2
     assert name not in [one["Name"] for one in s3.list_buckets()["Buckets"]]
+
+
+def test_a_bucket_whose_objects_cannot_go_says_so(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"paygo-demo-payloads-{HERE.account}-{HERE.region}"
+    account.bucket(name, [])
+    clients = Clients(HERE)
+    monkeypatch.setattr(clients("s3"), "delete_objects", lambda **_: {"Errors": [{"Code": "AccessDenied"}]})
+
+    with pytest.raises(ClientError, match="BucketNotEmpty"):
+        NAMED["bucket"].remove(clients, Found(name, name))
 
 
 def test_a_role_goes_with_what_is_attached_to_it(account: Account) -> None:

@@ -6,9 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import pytest
-
-from janitor import look, prune, storage
+from janitor import prune, storage
 from janitor.clients import Clients
 from janitor.decisions import Wish
 from janitor.locks import Locks
@@ -18,13 +16,6 @@ from tests.unit.janitor.conftest import HERE, TRUST, Account
 
 NOW = datetime.now(UTC)
 TOMORROW = NOW + timedelta(days=2)
-# Moto has no templates, and no tags of rules and policies of IoT.
-PLAYED = {"provisioning template", "IoT rule", "IoT policy", "certificate", "device certificate"}
-
-
-@pytest.fixture(autouse=True)
-def _what_moto_plays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look, "LOOKED_FOR", [kind for kind in look.LOOKED_FOR if kind.words not in PLAYED])
 
 
 def planned(clients: Clients, wish: Wish | None = None) -> Plan:

@@ -5,26 +5,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from janitor import look, report, run, storage
+from janitor import look, report, run, storage, work
 from janitor.buckets import LocalBuckets
 from janitor.clients import Clients
 from janitor.decisions import Wish
 from janitor.found import Found
-from janitor.kinds import KINDS, NAMED, Kind
+from janitor.kinds import NAMED, Kind
 from janitor.locks import Locks
 from janitor.run import Outcome, Plan, plan, remove
+from janitor.schedule import Refused, Removed, Schedule, Task, Throttled
 from janitor.storage import State
 from tests.unit.janitor.conftest import HERE, Account
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
-# Moto has no templates, and no tags of rules and policies of IoT.
-PLAYED = {"provisioning template", "IoT rule", "IoT policy", "certificate", "device certificate"}
-
-
-@pytest.fixture(autouse=True)
-def _what_moto_plays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look, "LOOKED_FOR", [kind for kind in look.LOOKED_FOR if kind.words not in PLAYED])
-    monkeypatch.setattr(run, "SETTLES", 0)
 
 
 @pytest.fixture
@@ -157,22 +150,14 @@ def test_what_cannot_be_removed_is_named_with_its_reason_and_its_state_is_kept(
 
 
 def refuse_queues(monkeypatch: pytest.MonkeyPatch) -> None:
+    removes = work.removal
+
+    def removal(clients: Clients, task: Task) -> Removed | Refused | Throttled:
+        return Refused("it is guarded") if task.kind.words == "queue" else removes(clients, task)
+
+    monkeypatch.setattr(work, "removal", removal)
     monkeypatch.setattr("janitor.schedule.ATTEMPTS", 1)
-    from botocore.exceptions import ClientError
-
-    def refuse(_clients: Clients, _found: Found) -> None:
-        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "it is guarded"}}, "DeleteQueue")
-
-    object.__setattr__(NAMED["queue"], "remove", refuse)
     monkeypatch.setattr(run, "ROUNDS", 1)
-
-
-@pytest.fixture(autouse=True)
-def _kinds_stay_as_they_are() -> object:
-    before = {kind.words: kind.remove for kind in KINDS}
-    yield
-    for kind in KINDS:
-        object.__setattr__(kind, "remove", before[kind.words])
 
 
 def test_a_slice_that_ran_out_of_time_lets_the_next_one_go_on(clients: Clients, locks: Locks, account: Account) -> None:
@@ -288,8 +273,6 @@ def test_the_end_is_told_with_what_is_left_and_why() -> None:
 
 
 def test_progress_says_how_much_is_gone_and_when_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    from janitor.schedule import Schedule, Task
-
     def task(kind: Kind, number: int) -> Task:
         return Task(f"paygo-{number}", kind, Found(str(number), str(number)))
 
