@@ -53,7 +53,7 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     region, account = context.invoked_function_arn.split(":")[3:5]
     here = Here(region, account, os.environ.get("AWS_ENDPOINT_URL"))
     clients = Clients(here)
-    locks = Locks(clients, f"the account's janitor ({context.aws_request_id})")
+    locks = Locks(clients, "the account's janitor", host=f"Lambda, request {context.aws_request_id}")
     planned = plan(clients, locks, _wish(event), datetime.now(UTC))
     litter = [] if event.get("stacks") else prune.litter(clients, planned, datetime.now(UTC))
     _print(*report.table(planned), *report.summary(planned), *prune.told(litter))

@@ -26,7 +26,7 @@ class Locks:
 
     Attributes
     ----------
-    pid, began
+    pid, began, host
         Of this process, for whoever looks from the same machine.
     is_dead
         Tells of what a lock says whether its holder is known to be dead.
@@ -40,6 +40,7 @@ class Locks:
     began: str = ""
     is_dead: Callable[[Mapping[str, Any]], bool] = _never
     bury: Callable[[Mapping[str, Any]], None] = lambda _found: None
+    host: str = platform.node()
 
     def holder(self, stack: str, now: datetime) -> str:
         """Say who works on a stack; empty when nobody does, or nobody who lives."""
@@ -57,7 +58,7 @@ class Locks:
         """Take a stack's lock; who has it instead is returned, and nothing when it is ours."""
         key = storage.lock_key(stack)
         mine = {
-            "host": platform.node(),
+            "host": self.host,
             "pid": self.pid,
             "began": self.began,
             "who": self.who,

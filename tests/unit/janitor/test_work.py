@@ -60,7 +60,11 @@ def test_gone_and_throttled_are_told_apart() -> None:
 def test_threads_remove_side_by_side_and_every_one_is_told_of(clients: Clients) -> None:
     together = threading.Barrier(3, timeout=20)
     told: list[int] = []
-    kind = replace(NAMED["queue"], remove=lambda *_: together.wait(), after=())
+
+    def remove(_clients: Clients, _found: Found) -> None:
+        together.wait()
+
+    kind = replace(NAMED["queue"], remove=remove, after=())
     tasks = [Task("paygo-a", kind, Found(str(number), str(number))) for number in range(3)]
     schedule = Schedule(tasks)
 
