@@ -1,10 +1,10 @@
 """What a run says, as plain lines: for a terminal, and for a function's log."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from janitor.buckets import rate_of
-from janitor.found import counted
+from janitor.found import Found, counted
+from janitor.kinds import Kind
 from janitor.rehearsal import rehearse
 from janitor.run import Judged, Outcome, Plan
 
@@ -49,8 +49,8 @@ def summary(planned: Plan) -> list[str]:
     return lines
 
 
-def _listed(unowned: Iterable[tuple[object, object]]) -> str:
-    names = [f"{getattr(kind, 'words', kind)} {getattr(found, 'name', found)}" for kind, found in unowned]
+def _listed(unowned: Iterable[tuple[Kind, Found]]) -> str:
+    names = [f"{kind.words} {found.name}" for kind, found in unowned]
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
@@ -73,12 +73,6 @@ def shown(lines: Sequence[str], most: int = 40) -> list[str]:
     """Indent lines, and count those that would be too many."""
     told = [f"  {line}" for line in lines[:most]]
     return [*told, f"  and {len(lines) - most} more"] if len(lines) > most else told
-
-
-def by_kind(one: Judged) -> str:
-    """Count what a stack has."""
-    counts = Counter(task.kind.words for task in one.tasks)
-    return ", ".join(counted(number, words) for words, number in sorted(counts.items()))
 
 
 def duration(seconds: float) -> str:

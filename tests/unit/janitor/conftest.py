@@ -30,6 +30,20 @@ def _what_moto_plays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "SETTLES", 0)
 
 
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Note every call to AWS that the janitor makes."""
+    made: list[tuple[str, str]] = []
+    session = boto3.Session()
+
+    def note(model: Any, **_: Any) -> None:
+        made.append((model.service_model.service_name, model.name))
+
+    session.events.register("before-call", note)
+    monkeypatch.setattr("janitor.clients._session", lambda: session)
+    return made
+
+
 @dataclass
 class Account:
     """What tests put into an account."""

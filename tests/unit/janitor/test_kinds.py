@@ -2,11 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -19,24 +16,6 @@ from tests.unit.janitor.conftest import HERE, Account
 
 ROOT = Path(__file__).resolve().parents[3]
 RESOURCE = re.compile(r'^resource "(\w+)"', re.MULTILINE)
-
-
-@pytest.fixture
-def called() -> Iterator[list[tuple[str, str]]]:
-    """Note every call to AWS that is made."""
-    made: list[tuple[str, str]] = []
-    session = boto3.Session()
-
-    def note(model: Any, **_: Any) -> None:
-        made.append((model.service_model.service_name, model.name))
-
-    session.events.register("before-call", note)
-    from janitor import clients
-
-    before = clients._session
-    clients._session = lambda: session  # type: ignore[assignment]
-    yield made
-    clients._session = before
 
 
 def usage_plan(account: Account) -> tuple[str, str]:

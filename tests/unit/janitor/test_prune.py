@@ -168,3 +168,7 @@ def test_a_package_of_today_may_be_a_deploys() -> None:
     old, young = NOW - timedelta(days=2), NOW - timedelta(hours=2)
 
     assert unused({"a": old, "b": old, "c": young}, ["a"], NOW) == ["b"]
+
+
+def test_a_function_that_goes_meanwhile_has_nothing_to_prune(clients: Clients) -> None:
+    assert prune._versions(clients, "paygo-demo-gone") == []

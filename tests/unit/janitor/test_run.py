@@ -8,11 +8,11 @@ import pytest
 from janitor import look, report, run, storage, work
 from janitor.buckets import LocalBuckets
 from janitor.clients import Clients
-from janitor.decisions import Wish
+from janitor.decisions import Verdict, Wish
 from janitor.found import Found
 from janitor.kinds import NAMED, Kind
 from janitor.locks import Locks
-from janitor.run import Outcome, Plan, plan, remove
+from janitor.run import Judged, Outcome, Plan, plan, remove
 from janitor.schedule import Refused, Removed, Schedule, Task, Throttled
 from janitor.storage import State
 from tests.unit.janitor.conftest import HERE, Account
@@ -285,3 +285,22 @@ def test_progress_says_how_much_is_gone_and_when_it_ends(monkeypatch: pytest.Mon
     say(schedule, time.time() + 6)
     assert told[0].startswith("0 of 4 resources gone after 6 s, all at about ")
     assert told[0].endswith("what is waited for is DeleteRestApi")
+
+
+def test_what_takes_long_is_told_with_its_limit_and_what_is_nobodys_with_its_name() -> None:
+    stacks = [f"paygo-{number}" for number in range(10)]
+    api = NAMED["REST API"]
+    going = Verdict(goes=True, why="named")
+    judged = [Judged(stack, going, [Task(stack, api, Found(stack, stack))]) for stack in stacks]
+    strays = [(NAMED["queue"], Found(f"paygo-x-{number}", f"paygo-x-{number}")) for number in range(11)]
+
+    _, limit, nobodys = report.summary(Plan(judged, strays))
+
+    assert limit == "What takes so long is DeleteRestApi, which AWS allows once in 30 s: 4 min 30 s at least."
+    assert "queue paygo-x-0, queue paygo-x-1" in nobodys
+    assert nobodys.endswith("and 1 more")
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(8, "8 s"), (272, "4 min 32 s"), (6053, "1 h 41 min")])
+def test_durations_are_written_as_people_say_them(seconds: float, words: str) -> None:
+    assert report.duration(seconds) == words
