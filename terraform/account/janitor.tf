@@ -182,6 +182,8 @@ locals {
         "${local.arns["dynamodb"]}:table/paygo-account-buckets",
         "arn:${local.partition}:iam::${data.aws_caller_identity.current.account_id}:role/${local.janitor}",
         "arn:${local.partition}:iam::${data.aws_caller_identity.current.account_id}:role/paygo-api-gateway-${var.region}",
+        "arn:${local.partition}:iam::${data.aws_caller_identity.current.account_id}:role/paygo-deployer-${var.region}",
+        "arn:${local.partition}:iam::${data.aws_caller_identity.current.account_id}:role/paygo-releaser-${var.region}",
         "${local.arns["lambda"]}:function:${local.janitor}",
         "${local.arns["logs"]}:log-group:/aws/lambda/${local.janitor}",
         "arn:${local.partition}:s3:::${var.state_bucket}",
