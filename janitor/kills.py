@@ -16,8 +16,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 600
-HANDS = 2
-"""A janitor with fewer hands takes longer, so that more kills hit it at work."""
+HANDS = 1
+"""A janitor with one hand takes longer, so that more kills hit it at work."""
+REMOVES = "would be gone in"
+"""What a run says just before it begins to remove."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Killed:
     Attributes
     ----------
     moments
-        After how many seconds each run was killed; one that ended before is not among them.
+        After how many seconds of removing each run was killed; one that ended before is not among them.
     said
         What the last run said, which nobody killed.
     status
@@ -43,25 +45,25 @@ class Killed:
     seconds: float
 
 
-def killed(branch: str, kills: int, seed: int, window: tuple[float, float], more: Mapping[str, str]) -> Killed:
+def killed(branch: str, kills: int, seed: int, seconds: float, more: Mapping[str, str] | None = None) -> Killed:
     """Remove a branch's stack with a janitor that is killed so many times, and then let one end.
 
     Parameters
     ----------
-    window
-        Between how many seconds after its start a run is killed. With many kills the later ones find little left, so
-        that a wide window wastes most of them: from the start of the first removals to the end of an undisturbed run.
+    seconds
+        How long removing takes when nobody is killed. The kills share it out, so that the last of them still find
+        something to remove.
     more
         What the janitor's environment has beyond this process's own.
     """
     chance = random.Random(seed)  # noqa: S311 (moments of kills are no secret)
     moments = []
     for _ in range(kills):
-        after = chance.uniform(*window)
-        if _is_killed(branch, after, more):
+        after = chance.uniform(0, 2 * seconds / (kills + 1))
+        if _is_killed(branch, after, more or {}):
             moments.append(after)
     began = time.monotonic()
-    last = _start(branch, more)
+    last = _start(branch, more or {})
     said, _ = last.communicate(timeout=LONGEST)
     return Killed(seed, moments, said, last.returncode, time.monotonic() - began)
 
@@ -79,12 +81,16 @@ def _start(branch: str, more: Mapping[str, str]) -> subprocess.Popen[str]:
 
 
 def _is_killed(branch: str, after: float, more: Mapping[str, str]) -> bool:
-    """Kill a run at a moment; False when it ended before."""
+    """Kill a run some seconds after it began to remove; False when it ended before."""
     process = _start(branch, more)
+    lines = process.stdout or ()
+    if not any(REMOVES in line for line in lines):
+        process.wait()
+        return False
     try:
-        process.communicate(timeout=after)
+        process.wait(timeout=after)
     except subprocess.TimeoutExpired:
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
         return True
     return False

@@ -11,7 +11,7 @@ locals {
 
   # What a stack has is named like it, so that these are all stacks' and nobody else's.
   janitor_statements = {
-    # Listing names no resource, so that AWS knows no narrower one for it.
+    # Listing names no resource, so that AWS knows no narrower one for it; what is attached to what is listed by the name of either.
     # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     Look = {
       actions = [
@@ -21,8 +21,11 @@ locals {
         "dynamodb:ListTables",
         "events:ListRules",
         "iam:ListRoles",
+        "iot:ListAttachedPolicies",
         "iot:ListPolicies",
+        "iot:ListPrincipalThings",
         "iot:ListProvisioningTemplates",
+        "iot:ListTargetsForPolicy",
         "iot:ListThings",
         "iot:ListTopicRules",
         "lambda:ListEventSourceMappings",
@@ -50,8 +53,6 @@ locals {
         "iot:DescribeCertificate",
         "iot:DetachPolicy",
         "iot:DetachThingPrincipal",
-        "iot:ListAttachedPolicies",
-        "iot:ListPrincipalThings",
         "iot:UpdateCertificate",
         "lambda:DeleteEventSourceMapping",
       ]
@@ -94,7 +95,6 @@ locals {
         "iot:DeleteTopicRule",
         "iot:ListPolicyVersions",
         "iot:ListTagsForResource",
-        "iot:ListTargetsForPolicy",
         "iot:ListThingPrincipals",
       ]
       resources = [
