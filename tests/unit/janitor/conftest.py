@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.backends import get_backend
 
 from deploy.storage import make_state_bucket
 from janitor import look, run, storage
@@ -15,6 +16,25 @@ HERE = Here("us-east-1", "123456789012")
 # Moto has no templates, and no tags of rules and policies of IoT.
 NOT_PLAYED = {"provisioning template", "IoT rule", "IoT policy", "certificate", "device certificate"}
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+
+# Moto imports a service when it is first called; by many threads at once that ends in each other's way.
+for service in (
+    "apigateway",
+    "cloudwatch",
+    "cognito-identity",
+    "cognito-idp",
+    "dynamodb",
+    "events",
+    "iam",
+    "iot",
+    "lambda",
+    "logs",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+):
+    get_backend(service)
 
 
 @pytest.fixture(autouse=True)
