@@ -19,8 +19,8 @@ CLOUD := local/.venv/bin/python -m paygo_cloud
 WORKERS ?= 2
 
 # What deploy and destroy are told; a branch name may hold anything, so it travels in the environment.
-export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS TOKEN_KEYS FIREWALL PARTNER_NETWORK REPLACE ROLES
-export SECRET STEP SERVICE TO EMERGENCY OIDC BUDGET
+export BRANCH PROFILE STAGE REGION TTL ARCHITECTURE MAIL_SENDER ALARM_ADDRESS DELAY_SCALE PARTNER_URLS TOKEN_KEYS FIREWALL PARTNER_NETWORK JANITOR_APPLIES REPLACE ROLES
+export SECRET STEP SERVICE TO EMERGENCY OIDC BUDGET BRANCHES APPLY
 # What a pipeline is told of a change.
 export SINCE TARGET COMMIT OWNER
 
@@ -64,6 +64,10 @@ needs: ## record what a stack needs of the account's quotas, from Terraform's pl
 	@./setup.sh
 	@$(PYTHON) -m tests.policy.needs
 
+janitor: ## [BRANCH=x] [BRANCHES=origin] [PROFILE=p] [APPLY=yes]: what stacks nobody needs, and what they cost; APPLY=yes removes them
+	@./setup.sh python
+	@$(PYTHON) -m janitor
+
 dead-letters: ## BRANCH=x [PROFILE=p] [DO="show <id>"|"redrive --service s --rate 5"|"discard <id> --reason '..'"|errors]: what got stuck
 	@./setup.sh python
 	@$(PYTHON) -m operate $(or $(DO),list)
@@ -99,10 +103,6 @@ stack: ## BRANCH=x [SINCE=origin/main] [TARGET=main] [PROFILE=p]: deploy, unless
 destroy-merged: ## OWNER=x [SINCE=HEAD^1] [TARGET=main] [PROFILE=p]: take away the stacks of the branches merged since
 	@./setup.sh
 	@$(PYTHON) -m ci destroy-merged
-
-janitor: ## [APPLY=yes] [PROFILE=p]: find stacks that nobody needs, and remove them
-	@./setup.sh python
-	@$(PYTHON) -m janitor
 
 build: ## build the layer and the services' zips (TARGET=local|x86_64|arm64)
 	@./build.sh --target $(or $(TARGET),local)

@@ -12,8 +12,10 @@ from deploy.errors import DENIED, DeployError
 from deploy.progress import Progress
 from deploy.target import ROOT, Clients, Target
 from deploy.terraform import Folder, backend
+from janitor.buckets import TABLE as BUCKETS
 
 EMBEDDED_SENDER = "paygo@example.com"
+JANITOR = "paygo-account-janitor"
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,18 @@ class Wanted:
     alarm_address: str | None = None
     budget: float | None = None
     oidc: Mapping[str, Any] | None = None
+    janitor_applies: bool | None = None
 
 
 _KEPT = ("owner", *(one.name for one in fields(Wanted)))
+
+
+@dataclass(frozen=True)
+class Package:
+    """The janitor's zip, and its key in the bucket of states."""
+
+    path: Path
+    key: str
 
 
 @dataclass(frozen=True)
@@ -51,13 +62,13 @@ UNKNOWN = Account(EMBEDDED_SENDER, {"token_keys": ["arn:aws:kms:us-east-1:000000
 """Enough to destroy a stack with."""
 
 
-def ensure(clients: Clients, home: Path, owner: str, wanted: Wanted) -> Account:
+def ensure(clients: Clients, home: Path, owner: str, wanted: Wanted, janitor: Package) -> Account:
     """Apply the account's configuration unless that was done, and return what it gives its stacks.
 
     Who may not change the account, and asks for nothing of it, takes it as it is: a branch may be older than that.
     """
     applied = storage.read(clients, storage.ACCOUNT_APPLIED) or {}
-    values = _variables(clients.target, applied, owner, wanted)
+    values = _variables(clients.target, applied, owner, wanted, janitor.key)
     if _is_applied(clients, applied, values):
         return _account(applied)
     try:
@@ -65,7 +76,7 @@ def ensure(clients: Clients, home: Path, owner: str, wanted: Wanted) -> Account:
             applied = storage.read(clients, storage.ACCOUNT_APPLIED) or {}
             if _is_applied(clients, applied, values):
                 return _account(applied)
-            return _apply(clients, home, values)
+            return _apply(clients, home, values, janitor)
     except ClientError as error:
         if error.response["Error"]["Code"] not in DENIED or not applied or wanted != Wanted():
             raise
@@ -73,15 +84,15 @@ def ensure(clients: Clients, home: Path, owner: str, wanted: Wanted) -> Account:
     return _account(applied)
 
 
-def settle(clients: Clients, home: Path, owner: str, wanted: Wanted) -> Account:
+def settle(clients: Clients, home: Path, owner: str, wanted: Wanted, janitor: Package) -> Account:
     """Apply the account's configuration, also when that was done: what somebody has changed by hand is as it was."""
     storage.settle_state_bucket(clients)
     with lock.held(clients, lock.ACCOUNT, "deploy", home, print, patience=300):
         applied = storage.read(clients, storage.ACCOUNT_APPLIED) or {}
-        return _apply(clients, home, _variables(clients.target, applied, owner, wanted))
+        return _apply(clients, home, _variables(clients.target, applied, owner, wanted, janitor.key), janitor)
 
 
-def _apply(clients: Clients, home: Path, values: Mapping[str, Any]) -> Account:
+def _apply(clients: Clients, home: Path, values: Mapping[str, Any], janitor: Package) -> Account:
     folder = Folder(
         source=ROOT / "terraform" / "account",
         work=lock.working_folder(home, lock.ACCOUNT),
@@ -89,6 +100,7 @@ def _apply(clients: Clients, home: Path, values: Mapping[str, Any]) -> Account:
         backend=backend(clients.target, lock.state_key(lock.ACCOUNT)),
     )
     folder.init()
+    clients("s3").upload_file(str(janitor.path), storage.state_bucket(clients.target), janitor.key)
     _adopt(clients, folder, values)
     with Progress("Account") as progress:
         folder.create(values, progress)
@@ -125,7 +137,9 @@ def _account(applied: Mapping[str, Any]) -> Account:
     )
 
 
-def _variables(target: Target, applied: Mapping[str, Any], owner: str, wanted: Wanted) -> dict[str, Any]:
+def _variables(
+    target: Target, applied: Mapping[str, Any], owner: str, wanted: Wanted, janitor_package: str
+) -> dict[str, Any]:
     def kept(name: str) -> Any:
         wished = getattr(wanted, name)
         return applied.get(name) if wished is None else wished
@@ -137,6 +151,9 @@ def _variables(target: Target, applied: Mapping[str, Any], owner: str, wanted: W
         "mail_sender": kept("mail_sender") or _default_sender(target),
         "token_keys": list(kept("token_keys") or ["1"]),
         "firewall": kept("firewall") or False,
+        "janitor_applies": kept("janitor_applies") or False,
+        "janitor_package": janitor_package,
+        "state_bucket": storage.state_bucket(target),
         # What is said to be none is none.
         **{name: kept(name) or None for name in ("partner_network", "alarm_address", "budget", "oidc")},
         "embedded": {"endpoint_url": target.endpoint_url} if target.embedded else None,
@@ -194,6 +211,9 @@ def _may_be_there(clients: Clients, values: Mapping[str, Any]) -> dict[tuple[str
             lambda: clients("sesv2").get_email_identity(EmailIdentity=sender),
         ),
         role("aws_iam_role.api_gateway", "paygo-api-gateway"),
+        role("aws_iam_role.janitor", "paygo-janitor"),
+        (("aws_dynamodb_table.buckets", BUCKETS), lambda: clients("dynamodb").describe_table(TableName=BUCKETS)),
+        (("aws_lambda_function.janitor", JANITOR), lambda: clients("lambda").get_function(FunctionName=JANITOR)),
         policy("aws_iam_policy.stack_boundary", "paygo-stack-boundary"),
     ]
     if values["oidc"] and values["oidc"].get("issuer"):

@@ -22,12 +22,32 @@ from typing import Any
 from deploy import process, storage
 from deploy.errors import DeployError, TerraformKilled
 from deploy.stack import timestamp
-from deploy.target import Clients
+from janitor.clients import Clients
+from janitor.locks import lease_is_over
+from janitor.storage import ACCOUNT, folder_key, lock_key, state_key
+
+__all__ = [
+    "ACCOUNT",
+    "Holder",
+    "InUseError",
+    "Verdict",
+    "age",
+    "end_terraform",
+    "folder_key",
+    "forget_terraform",
+    "held",
+    "judge",
+    "lock_key",
+    "note_terraform",
+    "state_key",
+    "unlock",
+    "working_folder",
+]
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a stack's lock."""
+    """Who holds a stack's lock; a removal by the janitor says until when, and why it removes."""
 
     host: str
     pid: int
@@ -36,6 +56,8 @@ class Holder:
     doing: str
     since: str
     folder: str
+    until: str = ""
+    why: str = ""
 
     @classmethod
     def this_process(cls, doing: str, folder: Path) -> "Holder":
@@ -62,7 +84,9 @@ class Verdict(Enum):
 
 
 def judge(holder: Holder, host: str, is_alive: Callable[[int, str], bool]) -> Verdict:
-    """Call a lock stale only when its holder is known to be dead, which can be known on its own machine alone."""
+    """Call a lock stale when its time is over or its holder is known to be dead, which its machine alone can know."""
+    if lease_is_over(asdict(holder), datetime.now(UTC)):
+        return Verdict.STALE
     if holder.host == host and not is_alive(holder.pid, holder.began):
         return Verdict.STALE
     return Verdict.HELD
@@ -79,24 +103,6 @@ def age(since: str, now: datetime) -> str:
             count = seconds // length
             return f"{count} {unit}{'s' if count > 1 else ''}"
     return f"{max(seconds, 0)} seconds"
-
-
-ACCOUNT = "account"  # what all stacks of an account share is locked, and kept, beside them; no stack is called so
-
-
-def folder_key(stack: str) -> str:
-    """Give the folder of the state bucket that holds all that is kept about a stack."""
-    return "account/" if stack == ACCOUNT else f"stacks/{stack}/"
-
-
-def lock_key(stack: str) -> str:
-    """Name the object that is there while somebody works on a stack."""
-    return f"{folder_key(stack)}deploy.lock"
-
-
-def state_key(stack: str) -> str:
-    """Name the object that is a stack's state."""
-    return f"{folder_key(stack)}terraform.tfstate"
 
 
 def working_folder(home: Path, stack: str) -> Path:
@@ -146,8 +152,10 @@ def _take(clients: Clients, stack: str, mine: Holder, tell: Callable[[str], None
             holder = _holder(found)
             if holder is None or judge(holder, mine.host, process.is_alive) is Verdict.HELD:
                 raise InUseError(_in_use(stack, holder))
-            tell(f"The {holder.doing} of {age(holder.since, datetime.now(UTC))} ago was killed; recovering from it.")
-            end_terraform(Path(holder.folder), tell)
+            ended = "has not ended" if holder.until else "was killed"
+            tell(f"The {holder.doing} of {age(holder.since, datetime.now(UTC))} ago {ended}; recovering from it.")
+            if holder.folder:
+                end_terraform(Path(holder.folder), tell)
             storage.write(clients, key, asdict(mine))
             # Terraform's own lock can only be the dead run's: every run of ours holds our lock around it.
             storage.delete(clients, f"{state_key(stack)}.tflock")

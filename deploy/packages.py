@@ -39,6 +39,10 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
 # Cryptography is larger than all the rest: only functions that verify tokens carry it.
 LIMITS = {"layer": 12_000_000, "layer-tokens": 12_000_000, "service": 100_000}
 
+# What the account runs, not a stack: its key is in the bucket of states, which is there before that of artefacts is.
+JANITOR = "janitor"
+NOT_THE_FUNCTIONS = ("janitor/__main__.py", "janitor/kills.py")
+
 NOT_SHIPPED = (
     "*.pyc",
     "*.pyi",
@@ -79,6 +83,7 @@ def build(root: Path, home: Path, target: str = "local", *, tell: bool = False) 
     folder.mkdir(parents=True, exist_ok=True)
     before = _manifest(folder)
     sources = {name: service_files(root, name) for name in services(root)}
+    sources[JANITOR] = janitor_files(root)
     prints = {name: fingerprint(files) for name, files in sources.items()}
     prints |= {name: fingerprint(_layer_inputs(root, name), salt=target) for name in LAYERS}
     current = {name: entry for name, entry in before.items() if _is_current(folder, entry, prints.get(name))}
@@ -110,6 +115,13 @@ def service_files(root: Path, name: str) -> Files:
         contracts = (root / "contracts" / "partners").glob("*/openapi.yaml")
         found |= {f"{name}/contracts/{path.parent.name}.json": path for path in contracts}
     return found
+
+
+def janitor_files(root: Path) -> Files:
+    """Everything in the janitor's zip: itself and AWS's limits; boto3 is the runtime's."""
+    limits = root / "limits" / "src"
+    own = dict(_files(root, root / "janitor", (*NOT_SOURCE, *NOT_THE_FUNCTIONS)))
+    return own | dict(_files(limits, limits / "paygo_limits", NOT_SOURCE))
 
 
 def layer_files(root: Path, home: Path, target: str, layer: str) -> Files:
@@ -268,7 +280,8 @@ def _entry(folder: Path, name: str, sources: str, files: Files, *, tell: bool) -
     temporary.replace(folder / file)
     if tell:
         print(f"  {file:<44} {size / 1000:9,.1f} kB  {time.monotonic() - began:.2f} s")
-    return {"file": file, "sha256": sha256, "key": f"artefacts/{file}", "sources": sources}
+    folder_key = "account" if name == JANITOR else "artefacts"
+    return {"file": file, "sha256": sha256, "key": f"{folder_key}/{file}", "sources": sources}
 
 
 def _replace(path: Path, content: bytes) -> None:

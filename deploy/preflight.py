@@ -12,11 +12,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import lock, storage
 from deploy.errors import DeployError
-from deploy.leftovers import counted, owner
+from deploy.leftovers import counted
 from deploy.needs import CODE, LIMITED, Limited, Needs, missing
 from deploy.stack import PREFIX
 from deploy.storage import State
 from deploy.target import Clients
+from janitor.found import owner
 from paygo_limits import Quota
 
 PAGES = 60

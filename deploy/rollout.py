@@ -45,7 +45,7 @@ class Record:
     def __init__(self, clients: Clients, stack: str) -> None:
         self._clients = clients
         self._key = key(stack)
-        content, self._tag = storage.read_tagged(clients, self._key)
+        content, self._tag = storage.read_version(clients, self._key)
         self.history = [Release.from_json(written) for written in (content or {}).get("releases", [])]
 
     def note(self, release: Release) -> None:
@@ -58,7 +58,7 @@ class Record:
         """
         self.history = [*(one for one in self.history if one.number != release.number), release][-KEPT:]
         content = {"releases": [one.as_json() for one in self.history]}
-        tag = storage.write_tagged(self._clients, self._key, content, self._tag)
+        tag = storage.write_version(self._clients, self._key, content, only_if_new=not self._tag, instead_of=self._tag)
         if tag is None:
             msg = "Somebody else is releasing this stack: wait for them, then run the same command again."
             raise DeployError(msg)

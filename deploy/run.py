@@ -62,6 +62,7 @@ class Wish:
     token_keys: Sequence[str] | None = None
     firewall: bool | None = None
     partner_network: Mapping[str, Any] | None = None
+    janitor_applies: bool | None = None
     replace: str | None = None
     emergency: str | None = None
     patience: float = 0
@@ -127,14 +128,14 @@ def keys(text: str) -> list[str]:
     return names
 
 
-def switch(text: str) -> bool:
-    """Read whether there is to be a firewall.
+def switch(text: str, variable: str) -> bool:
+    """Read what is either to be or not.
 
-    >>> switch("yes")
+    >>> switch("yes", "FIREWALL")
     True
     """
     if text not in {"yes", "no"}:
-        msg = f"FIREWALL is yes or no, not '{text}'."
+        msg = f"{variable} is yes or no, not '{text}'."
         raise ValueError(msg)
     return text == "yes"
 
@@ -250,8 +251,15 @@ def up(wish: Wish) -> dict[str, Any]:
             _tell(f"preflight: {room} ({took:.1f} s)")
             manifest, took = built()
             _tell(f"build: {len(manifest)} packages ({took:.1f} s)")
-            wanted = account.Wanted(wish.mail_sender, wish.token_keys, wish.firewall, wish.partner_network)
-            given = account.ensure(clients, home, names.tag_value(_person()), wanted)
+            wanted = account.Wanted(
+                wish.mail_sender,
+                wish.token_keys,
+                wish.firewall,
+                wish.partner_network,
+                janitor_applies=wish.janitor_applies,
+            )
+            janitor = _janitor(home, packages_target, manifest)
+            given = account.ensure(clients, home, names.tag_value(_person()), wanted, janitor)
             since = time.monotonic()
             uploaded = storage.upload(clients, home / "build" / packages_target, manifest)
             _told("upload", f"{uploaded} packages", since)
@@ -393,7 +401,9 @@ def settle_account(wish: Wish, wanted: account.Wanted) -> None:
     cloud = target.choose(wish.profile, wish.region)
     clients = cloud.clients()
     print(f"The account of {cloud.words}")
-    settled = account.settle(clients, target.home_folder(), names.tag_value(_person()), wanted)
+    home, packages_target = target.home_folder(), "local" if cloud.embedded else "arm64"
+    janitor = _janitor(home, packages_target, packages.build(ROOT, home, packages_target))
+    settled = account.settle(clients, home, names.tag_value(_person()), wanted, janitor)
     for line in account_report.has(settled):
         _tell(line)
     left = list(account_report.to_do(settled, account_report.look(clients, settled)))
@@ -427,6 +437,11 @@ def _folder(stack: str, cloud: Target, home: Path) -> Folder:
     return Folder(
         ROOT / "terraform", lock.working_folder(home, stack), home, terraform.backend(cloud, lock.state_key(stack))
     )
+
+
+def _janitor(home: Path, packages_target: str, manifest: Mapping[str, Mapping[str, str]]) -> account.Package:
+    entry = manifest[packages.JANITOR]
+    return account.Package(home / "build" / packages_target / entry["file"], entry["key"])
 
 
 def _apply(
@@ -568,7 +583,7 @@ def _variables(
         "stage": stage,
         "region": cloud.region,
         "artefact_bucket": storage.artefact_bucket(cloud),
-        "artefacts": {name: entry["key"] for name, entry in manifest.items()},
+        "artefacts": {name: entry["key"] for name, entry in manifest.items() if name != packages.JANITOR},
         "architecture": _own_architecture() if cloud.embedded else architecture,
         "mail_sender": given.mail_sender,
         "alarm_address": wish.alarm_address or state.output("alarm_address") or given.mail_sender,

@@ -3,19 +3,13 @@
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from botocore.config import Config
+from typing import Any
 
 from deploy.errors import DeployError
-
-if TYPE_CHECKING:
-    import boto3
+from janitor import clients
 
 ROOT = Path(__file__).resolve().parent.parent
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -59,38 +53,10 @@ class Target:
 
 
 @dataclass
-class Clients:
-    """AWS clients, each made once and shared by the threads of a sweep."""
+class Clients(clients.Clients):
+    """Clients of a target's account."""
 
     target: Target
-    _made: dict[str, Any] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __call__(self, service: str) -> Any:
-        with self._lock:
-            if service not in self._made:
-                make: Any = _session().client  # its stubs know literal names only
-                self._made[service] = make(
-                    service,
-                    region_name=self.target.region,
-                    endpoint_url=self.target.endpoint_url,
-                    config=Config(
-                        max_pool_connections=32,
-                        connect_timeout=5,
-                        read_timeout=60,
-                        # AWS's control planes allow few calls a second, and one DeleteRestApi in thirty.
-                        retries={"mode": "standard", "total_max_attempts": 4 if self.target.embedded else 12},
-                        s3={"addressing_style": "path"} if self.target.embedded else None,
-                    ),
-                )
-            return self._made[service]
-
-
-@cache
-def _session() -> "boto3.Session":
-    import boto3
-
-    return boto3.Session()
 
 
 def choose(profile: str | None, region: str | None, *, user: str = "deployer") -> Target:

@@ -138,6 +138,32 @@ variable "oidc" {
   }
 }
 
+variable "state_bucket" {
+  description = "The bucket of the stacks' states, which the janitor reads and tidies, and its package lies in."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.state_bucket))
+    error_message = "A bucket's name has 3 to 63 characters of a to z, 0 to 9 and hyphens."
+  }
+}
+
+variable "janitor_package" {
+  description = "The S3 key of the janitor's built zip, named by content hash, in the bucket of states."
+  type        = string
+
+  validation {
+    condition     = startswith(var.janitor_package, "account/janitor-")
+    error_message = "The janitor's package is the object account/janitor-<hash>.zip."
+  }
+}
+
+variable "janitor_applies" {
+  description = "Whether the scheduled janitor removes what it finds; else it says what it would remove."
+  type        = bool
+  default     = false
+}
+
 variable "embedded" {
   description = "Where the embedded cloud is reached; null on AWS. The provider itself reads AWS_ENDPOINT_URL."
   type = object({

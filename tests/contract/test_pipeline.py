@@ -89,18 +89,23 @@ TRAVIS = {
     "TRAVIS_PULL_REQUEST_BRANCH": NASTY,
     "TRAVIS_PULL_REQUEST_SHA": "beef",
     "TRAVIS_REPO_SLUG": "solar/paygo",
-    "PRODUCTION_ROLE": "arn:aws:iam::123456789012:role/production",
+    "RELEASE_ROLE": "arn:aws:iam::123456789012:role/paygo-releaser",
 }
 HANDED_ON: dict[str, dict[str, str]] = {
     "stack of a pull request": {"BRANCH": NASTY, "COMMIT": "beef", "TARGET": "main", "SINCE": "HEAD^1", "TTL": "2d"},
     "stack of a tag": {"BRANCH": NASTY, "TTL": "8h"},
     "stack of main": {"BRANCH": "main", "COMMIT": "c0ffee", "TTL": "never"},
-    "staging": {"BRANCH": "staging", "STAGE": "staging", "TTL": "never"},
+    "staging": {
+        "BRANCH": "staging",
+        "STAGE": "staging",
+        "TTL": "never",
+        "DEPLOY_ROLE": "arn:aws:iam::123456789012:role/paygo-releaser",
+    },
     "production": {
         "BRANCH": "production",
         "STAGE": "production",
         "TTL": "never",
-        "DEPLOY_ROLE": "arn:aws:iam::123456789012:role/production",
+        "DEPLOY_ROLE": "arn:aws:iam::123456789012:role/paygo-releaser",
     },
     "stacks of merged branches": {"OWNER": "solar", "SINCE": "abc123"},
     "janitor": {"APPLY": "yes"},

@@ -31,6 +31,9 @@ class Clients:
     def head_bucket(self, **_: str) -> None:
         """Find it."""
 
+    def upload_file(self, *_: str) -> None:
+        """Take it."""
+
 
 class Account:
     """An account's configuration, its state bucket, and how often it was applied with what."""
@@ -64,11 +67,15 @@ class Account:
     def create(self, values: Any, _progress: object) -> None:
         self.applied.append(values)
 
+    @property
+    def package(self) -> account.Package:
+        return account.Package(self.home / "janitor-1.zip", "account/janitor-1.zip")
+
     def settle(self, wanted: Wanted) -> account.Account:
-        return account.settle(Clients(), self.home, "me", wanted)  # type: ignore[arg-type]
+        return account.settle(Clients(), self.home, "me", wanted, self.package)  # type: ignore[arg-type]
 
     def ensure(self, wanted: Wanted) -> account.Account:
-        return account.ensure(Clients(), self.home, "me", wanted)  # type: ignore[arg-type]
+        return account.ensure(Clients(), self.home, "me", wanted, self.package)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -102,10 +109,19 @@ def test_what_was_asked_for_stays_until_something_else_is(its: Account) -> None:
     ]
 
 
+def test_the_janitor_removes_only_where_that_was_asked_for(its: Account) -> None:
+    its.ensure(Wanted("paygo@example.org"))
+    its.ensure(Wanted(janitor_applies=True))
+    its.ensure(Wanted("other@example.org"))
+
+    assert [one["janitor_applies"] for one in its.applied] == [False, True, True]
+    assert {one["janitor_package"] for one in its.applied} == {"account/janitor-1.zip"}
+
+
 def test_a_firewall_is_there_or_not() -> None:
-    assert (run.switch("yes"), run.switch("no")) == (True, False)
+    assert (run.switch("yes", "FIREWALL"), run.switch("no", "FIREWALL")) == (True, False)
     with pytest.raises(ValueError, match="yes or no, not 'on'"):
-        run.switch("on")
+        run.switch("on", "FIREWALL")
 
 
 def test_a_network_is_said_whole_or_not_at_all() -> None:

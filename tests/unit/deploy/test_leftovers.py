@@ -6,12 +6,14 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.iot.models import IoTBackend
 
 from deploy import leftovers, storage
-from deploy.leftovers import KINDS, MADE_BY_DEPLOY, Found, Kind, Leftover, belongs, counted, is_here, owner, sweep
+from deploy.leftovers import KINDS, MADE_BY_DEPLOY, Found, Kind, Leftover, counted, sweep
 from deploy.stack import stack_name
 from deploy.storage import State
 from deploy.target import Clients, Target
+from janitor.found import belongs, is_here, owner
 
 STACK = "paygo-demo"
 NOTHING = State({})
@@ -182,8 +184,12 @@ def test_a_schedule_goes_with_what_it_calls(clients: Clients) -> None:
     assert events.list_rules()["Rules"] == []
 
 
-def test_devices_are_not_what_a_deploy_removes() -> None:
-    assert {one.words for one in KINDS} - {one.words for one in MADE_BY_DEPLOY} == {"thing", "device certificate"}
+def test_devices_and_what_bears_no_stacks_name_are_not_what_a_deploy_removes() -> None:
+    assert {one.words for one in KINDS} - {one.words for one in MADE_BY_DEPLOY} == {
+        "thing",
+        "device certificate",
+        "execution log group",
+    }
 
 
 def device(number: int) -> str:
@@ -196,6 +202,20 @@ def device(number: int) -> str:
     return thing
 
 
+@pytest.fixture
+def policies_forget_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moto keeps a deleted certificate attached to its policies, and then finds no principal at all."""
+    deletes = IoTBackend.delete_certificate
+
+    def delete_certificate(self: IoTBackend, certificate_id: str, force_delete: bool) -> None:
+        deletes(self, certificate_id, force_delete)
+        for attached in [pair for pair in self.principal_policies if certificate_id in pair[0]]:
+            del self.principal_policies[attached]
+
+    monkeypatch.setattr(IoTBackend, "delete_certificate", delete_certificate)
+
+
+@pytest.mark.usefixtures("policies_forget_certificates")
 def test_devices_go_with_their_certificates_before_their_policy(clients: Clients) -> None:
     iot = boto3.client("iot")
     iot.create_policy(policyName=f"{STACK}-device", policyDocument="{}")

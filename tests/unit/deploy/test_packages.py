@@ -1,6 +1,8 @@
+import ast
 import hashlib
 import os
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -113,7 +115,26 @@ def test_packages_are_named_by_what_is_in_them(tmp_path: Path) -> None:
         hashes = [f"{held}\0{hashlib.sha256(archive.read(held)).hexdigest()}\n" for held in archive.namelist()]
         assert entry["sha256"] == hashlib.sha256("".join(hashes).encode()).hexdigest()
         assert entry["file"] == f"{name}-{entry['sha256'][:16]}.zip"
-        assert entry["key"] == f"artefacts/{entry['file']}"
+        folder = "account" if name == packages.JANITOR else "artefacts"
+        assert entry["key"] == f"{folder}/{entry['file']}"
+
+
+def test_the_janitors_zip_holds_it_and_awss_limits_and_nothing_that_its_runtime_lacks() -> None:
+    root = Path(packages.__file__).parents[1]
+
+    files = packages.janitor_files(root)
+
+    assert {"janitor/handler.py", "janitor/kinds.py", "paygo_limits/aws.toml"} <= files.keys()
+    assert {name.split("/")[0] for name in files} == {"janitor", "paygo_limits"}
+    imported = {
+        node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for path in files.values()
+        if path.suffix == ".py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    packages_named = {str(name).split(".")[0] for name in imported}
+    assert packages_named - sys.stdlib_module_names == {"boto3", "botocore", "janitor", "paygo_limits"}
 
 
 @pytest.mark.usefixtures("wheels")

@@ -69,7 +69,7 @@ def functions() -> Lambda:
 @pytest.fixture
 def clients(functions: Lambda) -> Iterator[Clients]:
     with mock_aws():
-        clients = Clients(Target("us-east-1", "123456789012", "nobody"), {"lambda": functions})
+        clients = Clients(Target("us-east-1", "123456789012", "nobody"), _made={"lambda": functions})
         boto3.client("s3").create_bucket(Bucket=storage.state_bucket(clients.target))
         yield clients
 
@@ -115,12 +115,12 @@ def test_a_deploy_moves_the_aliases_that_are_behind_and_says_so(clients: Clients
 
 def test_a_deploy_with_nothing_new_calls_nobody_and_writes_nothing(clients: Clients, functions: Lambda) -> None:
     deploy(clients, "2")
-    written = storage.read_tagged(clients, rollout.key(STACK))
+    written = storage.read_version(clients, rollout.key(STACK))
 
     assert deploy(clients, "2") == []
 
     assert functions.calls == []
-    assert storage.read_tagged(clients, rollout.key(STACK)) == written
+    assert storage.read_version(clients, rollout.key(STACK)) == written
 
 
 def test_a_release_that_was_killed_is_finished_by_the_next_deploy(clients: Clients, functions: Lambda) -> None:

@@ -1,0 +1,126 @@
+"""The janitor on the embedded cloud: one stack goes, killed on the way, and its neighbour does not notice."""
+
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from deploy.stack import stack_name
+from janitor import look, storage
+from janitor.clients import Clients, Here
+from janitor.decisions import Wish
+from janitor.kills import killed
+from janitor.locks import Locks
+from janitor.run import plan
+from tests.conftest import REGION, REPOSITORY, Cloud
+
+DOOMED, BYSTANDER = "swept", os.environ.get("PAYGO_TEST_BRANCH") or "bystander"
+KILLS = int(os.environ.get("PAYGO_TEST_KILLS") or 2)
+REMOVAL = 4.0  # seconds that one hand removes, at least
+ACCOUNT = "000000000000"
+
+pytestmark = pytest.mark.xdist_group("stacks")
+
+
+@pytest.fixture
+def clients(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Clients:
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", cloud.credentials_file)
+    monkeypatch.setenv("AWS_PROFILE", "deployer")
+    return Clients(Here(REGION, ACCOUNT, cloud.endpoint_url))
+
+
+def is_up(clients: Clients, branch: str) -> None:
+    if the_state(clients, stack_name(branch)) is not None:
+        return
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy", "up"],
+        cwd=REPOSITORY,
+        env=os.environ | {"BRANCH": branch, "DELAY_SCALE": "0.001"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+
+
+def resources(clients: Clients, stack: str) -> Mapping[str, Counter[str]]:
+    """What a stack has, by kind and identifier."""
+    known = storage.stacks(clients) | {stack}
+    tasks = look.sort_out(clients, look.held(clients), known).by_stack.get(stack, ())
+    found: dict[str, Counter[str]] = {}
+    for task in tasks:
+        if not task.kind.by_devices:
+            found.setdefault(task.kind.words, Counter())[task.found.id] += 1
+    return found
+
+
+def the_state(clients: Clients, stack: str) -> dict[str, Any] | None:
+    return storage.read(clients, storage.state_key(stack))
+
+
+def device(clients: Clients, stack: str) -> None:
+    """A device that was provisioned at run time, as no state knows it."""
+    iot = clients("iot")
+    certificate = iot.create_keys_and_certificate(setAsActive=True)["certificateArn"]
+    iot.create_thing(thingName=f"{stack}-0001", attributePayload={"attributes": {"stack": stack}})
+    iot.attach_policy(policyName=f"{stack}-device", target=certificate)
+    iot.attach_thing_principal(thingName=f"{stack}-0001", principal=certificate)
+
+
+def versions_in_a_bucket(clients: Clients, stack: str) -> None:
+    bucket = f"{stack}-payloads-{ACCOUNT}-{REGION}"
+    for text in (b"before", b"after"):
+        clients("s3").put_object(Bucket=bucket, Key="one", Body=text)
+
+
+def test_a_stack_goes_though_its_janitor_is_killed_and_its_neighbour_stays(clients: Clients) -> None:
+    for branch in (DOOMED, BYSTANDER):
+        is_up(clients, branch)
+    doomed, bystander = stack_name(DOOMED), stack_name(BYSTANDER)
+    device(clients, doomed)
+    versions_in_a_bucket(clients, doomed)
+    before, state_before = resources(clients, bystander), the_state(clients, bystander)
+    seed = int(os.environ.get("PAYGO_TEST_SEED") or random.SystemRandom().randrange(10**6))
+    print(f"moments of the kills: PAYGO_TEST_SEED={seed}")
+
+    done = killed(DOOMED, KILLS, seed, seconds=REMOVAL)
+
+    print(f"killed {[round(one, 2) for one in done.moments]} s after it began; the last run took {done.seconds:.1f} s")
+    print(done.said)
+    assert done.status == 0, done.said
+    assert done.moments, "No kill hit the janitor at work."
+    assert resources(clients, doomed) == {}
+    assert clients("iot").list_things(attributeName="stack", attributeValue=doomed)["things"] == []
+    assert doomed not in storage.stacks(clients)
+    assert storage.read(clients, storage.state_key(doomed)) is None
+    assert resources(clients, bystander) == before
+    assert the_state(clients, bystander) == state_before
+
+
+def test_a_dry_run_removes_nothing_and_says_what_would_go(clients: Clients) -> None:
+    is_up(clients, BYSTANDER)
+    stack = stack_name(BYSTANDER)
+    before = resources(clients, stack)
+
+    said = subprocess.run(
+        [sys.executable, "-m", "janitor"],
+        cwd=REPOSITORY,
+        env=os.environ | {"BRANCH": BYSTANDER, "APPLY": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert f"{stack}" in said
+    assert "Nothing was removed: APPLY=yes does." in said
+    assert resources(clients, stack) == before
+    judged = {
+        one.stack: one.verdict for one in plan(clients, Locks(clients, "a test"), Wish(), datetime.now(UTC)).judged
+    }
+    assert not judged[stack].goes
