@@ -11,7 +11,8 @@ locals {
 
   # What a stack has is named like it, so that these are all stacks' and nobody else's.
   janitor_statements = {
-    # Listing names no resource, so that AWS knows no narrower one for it; what is attached to what is listed by the name of either.
+    # Listing names no resource, so that AWS knows no narrower one for it; what is attached to what is listed by the name of either, and
+    # whose something is, its tags say.
     # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     Look = {
       actions = [
@@ -19,7 +20,10 @@ locals {
         "cognito-identity:ListIdentityPools",
         "cognito-idp:ListUserPools",
         "dynamodb:ListTables",
+        "dynamodb:ListTagsOfResource",
         "events:ListRules",
+        "events:ListTagsForResource",
+        "events:ListTargetsByRule",
         "iam:ListRoles",
         "iot:ListAttachedPolicies",
         "iot:ListPolicies",
@@ -34,6 +38,7 @@ locals {
         "logs:DescribeLogGroups",
         "s3:ListAllMyBuckets",
         "secretsmanager:ListSecrets",
+        "sns:ListTagsForResource",
         "sns:ListTopics",
         "sqs:ListQueues",
       ]
@@ -83,8 +88,8 @@ locals {
       resources = ["${local.arns["lambda"]}:function:paygo-*", "${local.arns["lambda"]}:layer:paygo-*"]
     }
     Schedules = {
-      actions   = ["events:DeleteRule", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule", "events:RemoveTargets"]
-      resources = ["${local.arns["events"]}:rule/paygo-*"]
+      actions   = ["events:DeleteRule", "events:DescribeRule", "events:RemoveTargets"]
+      resources = ["${local.arns["events"]}:rule/paygo-*", "${local.arns["events"]}:rule/*/paygo-*"] # on whichever bus
     }
     Devices = {
       actions = [
@@ -115,11 +120,11 @@ locals {
       resources = ["${local.arns["sqs"]}:paygo-*"]
     }
     Topics = {
-      actions   = ["sns:DeleteTopic", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource", "sns:Unsubscribe"]
+      actions   = ["sns:DeleteTopic", "sns:ListSubscriptionsByTopic", "sns:Unsubscribe"]
       resources = ["${local.arns["sns"]}:paygo-*"]
     }
     Tables = {
-      actions   = ["dynamodb:DeleteTable", "dynamodb:DescribeTable", "dynamodb:ListTagsOfResource"]
+      actions   = ["dynamodb:DeleteTable", "dynamodb:DescribeTable"]
       resources = ["${local.arns["dynamodb"]}:table/paygo-*"]
     }
     Secrets = {

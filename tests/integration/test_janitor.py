@@ -22,7 +22,7 @@ from tests.conftest import REGION, REPOSITORY, Cloud
 
 DOOMED, BYSTANDER = "swept", os.environ.get("PAYGO_TEST_BRANCH") or "bystander"
 KILLS = int(os.environ.get("PAYGO_TEST_KILLS") or 2)
-REMOVAL = 4.0  # seconds that one hand removes, at least
+REMOVAL = 1.5  # seconds that one hand removes, at least
 ACCOUNT = "000000000000"
 
 pytestmark = pytest.mark.xdist_group("stacks")
