@@ -15,7 +15,6 @@ from deploy.terraform import Folder, backend
 from janitor.buckets import TABLE as BUCKETS
 
 EMBEDDED_SENDER = "paygo@example.com"
-JANITOR = "paygo-account-janitor"
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,6 @@ def _variables(
         "firewall": kept("firewall") or False,
         "janitor_applies": kept("janitor_applies") or False,
         "janitor_package": janitor_package,
-        "state_bucket": storage.state_bucket(target),
         # What is said to be none is none.
         **{name: kept(name) or None for name in ("partner_network", "alarm_address", "budget", "oidc")},
         "embedded": {"endpoint_url": target.endpoint_url} if target.embedded else None,
@@ -213,7 +211,10 @@ def _may_be_there(clients: Clients, values: Mapping[str, Any]) -> dict[tuple[str
         role("aws_iam_role.api_gateway", "paygo-api-gateway"),
         role("aws_iam_role.janitor", "paygo-janitor"),
         (("aws_dynamodb_table.buckets", BUCKETS), lambda: clients("dynamodb").describe_table(TableName=BUCKETS)),
-        (("aws_lambda_function.janitor", JANITOR), lambda: clients("lambda").get_function(FunctionName=JANITOR)),
+        (
+            ("aws_lambda_function.janitor", f"paygo-janitor-{region}"),
+            lambda: clients("lambda").get_function(FunctionName=f"paygo-janitor-{region}"),
+        ),
         policy("aws_iam_policy.stack_boundary", "paygo-stack-boundary"),
     ]
     if values["oidc"] and values["oidc"].get("issuer"):

@@ -11,7 +11,8 @@ locals {
   own_stage = "$${aws:PrincipalTag/Stage}"
 
   # By their names, so that a plan tells what the policies say.
-  state_bucket_arn    = "${local.arn}:s3:::paygo-state-${local.account_id}-${var.region}"
+  state_bucket        = "paygo-state-${local.account_id}-${var.region}"
+  state_bucket_arn    = "${local.arn}:s3:::${local.state_bucket}"
   artefact_bucket_arn = "${local.arn}:s3:::${var.artefact_bucket}"
   inbox_arn           = "${local.arn}:sns:${local.here}:paygo-inbox"
 

@@ -1,12 +1,10 @@
 # The janitor as a scheduled function. It looks every night; it removes where it is told to, and says what it would else.
 
 locals {
-  janitor = "paygo-account-janitor"
-  here    = "${var.region}:${data.aws_caller_identity.current.account_id}"
+  janitor = "paygo-janitor-${var.region}"
 
-  partition = data.aws_partition.current.partition
   arns = { for service in ["apigateway", "cloudwatch", "cognito-identity", "cognito-idp", "dynamodb", "events", "iot", "lambda", "logs", "secretsmanager", "sns", "sqs"] :
-    service => "arn:${local.partition}:${service}:${local.here}"
+    service => "${local.arn}:${service}:${local.here}"
   }
 
   # What a stack has is named like it, so that these are all stacks' and nobody else's.
@@ -71,7 +69,7 @@ locals {
     }
     Api = {
       actions = ["apigateway:DELETE", "apigateway:GET", "apigateway:PATCH"]
-      resources = [for path in ["apikeys", "restapis", "usageplans"] : "arn:${local.partition}:apigateway:${var.region}::/${path}*"
+      resources = [for path in ["apikeys", "restapis", "usageplans"] : "${local.arn}:apigateway:${var.region}::/${path}*"
       ]
     }
 
@@ -144,7 +142,7 @@ locals {
         "iam:ListRolePolicies",
         "iam:ListRoleTags",
       ]
-      resources = ["arn:${local.partition}:iam::${data.aws_caller_identity.current.account_id}:role/paygo-*"]
+      resources = ["${local.arn}:iam::${local.account_id}:role/paygo-*"]
     }
     Buckets = {
       actions = [
@@ -155,11 +153,11 @@ locals {
         "s3:ListBucket",
         "s3:ListBucketVersions",
       ]
-      resources = ["arn:${local.partition}:s3:::paygo-*-${data.aws_caller_identity.current.account_id}-${var.region}", "arn:${local.partition}:s3:::paygo-*-${data.aws_caller_identity.current.account_id}-${var.region}/*"]
+      resources = ["${local.arn}:s3:::paygo-*-${local.account_id}-${var.region}", "${local.arn}:s3:::paygo-*-${local.account_id}-${var.region}/*"]
     }
     States = {
       actions   = ["s3:GetObject", "s3:PutObject"]
-      resources = ["arn:${local.partition}:s3:::${var.state_bucket}/stacks/*", "arn:${local.partition}:s3:::${var.state_bucket}/account/*"]
+      resources = ["${local.state_bucket_arn}/stacks/*", "${local.state_bucket_arn}/account/*"]
     }
 
     # Its own.
@@ -169,11 +167,11 @@ locals {
     }
     GoOn = {
       actions   = ["lambda:InvokeFunction"]
-      resources = ["${local.arns["lambda"]}:function:${local.janitor}"]
+      resources = ["${local.arns["lambda"]}:function:${local.janitor}:live"]
     }
     Tell = {
       actions   = ["sns:Publish"]
-      resources = [aws_sns_topic.janitor.arn]
+      resources = [local.inbox_arn]
     }
     Write = {
       actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -183,23 +181,17 @@ locals {
     NeverTheAccounts = {
       effect  = "Deny"
       actions = ["dynamodb:DeleteTable", "iam:DeleteRole", "iam:DeleteRolePolicy", "lambda:DeleteFunction", "logs:DeleteLogGroup", "s3:DeleteBucket", "sns:DeleteTopic"]
-      resources = [
+      resources = concat(local.account_roles, [
         "${local.arns["dynamodb"]}:table/paygo-account-buckets",
-        "arn:${local.partition}:iam::${data.aws_caller_identity.current.account_id}:role/${local.janitor}",
-        "arn:${local.partition}:iam::${data.aws_caller_identity.current.account_id}:role/paygo-api-gateway-${var.region}",
-        "arn:${local.partition}:iam::${data.aws_caller_identity.current.account_id}:role/paygo-deployer-${var.region}",
-        "arn:${local.partition}:iam::${data.aws_caller_identity.current.account_id}:role/paygo-releaser-${var.region}",
         "${local.arns["lambda"]}:function:${local.janitor}",
         "${local.arns["logs"]}:log-group:/aws/lambda/${local.janitor}",
-        "arn:${local.partition}:s3:::${var.state_bucket}",
-        "arn:${local.partition}:s3:::${var.artefact_bucket}",
-        "${local.arns["sns"]}:${local.janitor}",
-      ]
+        local.state_bucket_arn,
+        local.artefact_bucket_arn,
+        local.inbox_arn,
+      ])
     }
   }
 }
-
-data "aws_caller_identity" "current" {}
 
 # How often AWS may be called, one number a limited call, for all that remove something in this account.
 resource "aws_dynamodb_table" "buckets" {
@@ -208,6 +200,8 @@ resource "aws_dynamodb_table" "buckets" {
   name         = "paygo-account-buckets"
   billing_mode = "PAY_PER_REQUEST"
   hash_key     = "call"
+
+  deletion_protection_enabled = true
 
   attribute {
     name = "call"
@@ -229,12 +223,6 @@ resource "aws_cloudwatch_log_group" "janitor" {
   # checkov:skip=CKV_AWS_338: what was removed is told by CloudTrail
   name              = "/aws/lambda/${local.janitor}"
   retention_in_days = 90
-}
-
-# Where a run goes that failed: nobody waits for its answer.
-resource "aws_sns_topic" "janitor" {
-  name              = local.janitor
-  kms_master_key_id = "alias/aws/sns"
 }
 
 resource "aws_iam_role" "janitor" {
@@ -279,10 +267,11 @@ resource "aws_lambda_function" "janitor" {
   runtime       = "python3.13"
   handler       = "janitor.handler.handler"
   architectures = ["arm64"]
-  s3_bucket     = var.state_bucket
+  s3_bucket     = local.state_bucket
   s3_key        = var.janitor_package
   timeout       = 900
   memory_size   = 512
+  publish       = true
 
   environment {
     variables = { APPLY = var.janitor_applies ? "yes" : "no" }
@@ -296,14 +285,22 @@ resource "aws_lambda_function" "janitor" {
   depends_on = [aws_cloudwatch_log_group.janitor, aws_iam_role_policy.janitor]
 }
 
+resource "aws_lambda_alias" "janitor" {
+  name             = "live"
+  description      = "What calls reach."
+  function_name    = aws_lambda_function.janitor.function_name
+  function_version = aws_lambda_function.janitor.version
+}
+
 resource "aws_lambda_function_event_invoke_config" "janitor" {
-  function_name                = aws_lambda_function.janitor.function_name
+  function_name                = aws_lambda_alias.janitor.function_name
+  qualifier                    = aws_lambda_alias.janitor.name
   maximum_event_age_in_seconds = 60 * 60
   maximum_retry_attempts       = 0 # the next night is the next try
 
   destination_config {
     on_failure {
-      destination = aws_sns_topic.janitor.arn
+      destination = aws_sns_topic.inbox.arn
     }
   }
 }
@@ -316,12 +313,13 @@ resource "aws_cloudwatch_event_rule" "janitor" {
 
 resource "aws_cloudwatch_event_target" "janitor" {
   rule  = aws_cloudwatch_event_rule.janitor.name
-  arn   = aws_lambda_function.janitor.arn
+  arn   = aws_lambda_alias.janitor.arn
   input = jsonencode({})
 }
 
 resource "aws_lambda_permission" "janitor" {
-  function_name = aws_lambda_function.janitor.function_name
+  function_name = aws_lambda_alias.janitor.function_name
+  qualifier     = aws_lambda_alias.janitor.name
   action        = "lambda:InvokeFunction"
   principal     = "events.amazonaws.com"
   source_arn    = aws_cloudwatch_event_rule.janitor.arn

@@ -138,16 +138,6 @@ variable "oidc" {
   }
 }
 
-variable "state_bucket" {
-  description = "The bucket of the stacks' states, which the janitor reads and tidies, and its package lies in."
-  type        = string
-
-  validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.state_bucket))
-    error_message = "A bucket's name has 3 to 63 characters of a to z, 0 to 9 and hyphens."
-  }
-}
-
 variable "janitor_package" {
   description = "The S3 key of the janitor's built zip, named by content hash, in the bucket of states."
   type        = string

@@ -67,6 +67,7 @@ FACTS: Mapping[str, Any] = {
 HURRIED: Mapping[str, Any] = {**FACTS, "stage": "development", "delay_scale": 0.01}
 # What an account is told.
 OF_ACCOUNT: Mapping[str, Any] = {
+    "janitor_package": "account/janitor-0b9f4f1e.zip",
     "region": REGION,
     "owner": "policy@example.org",
     "artefact_bucket": "artefacts",

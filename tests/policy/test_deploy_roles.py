@@ -273,7 +273,7 @@ def test_a_ci_without_tokens_is_known_by_its_own_user(planner: Planner) -> None:
 def test_an_account_has_no_role_for_a_ci_no_budget_and_no_subscriber_unless_they_are_asked_for(account: Plan) -> None:
     for kind in ("aws_iam_openid_connect_provider", "aws_budgets_budget", "aws_sns_topic_subscription"):
         assert not account.of(kind)
-    assert [one.address for one in account.of("aws_iam_role")] == ["aws_iam_role.api_gateway"]
+    assert [one.address for one in account.of("aws_iam_role")] == ["aws_iam_role.api_gateway", "aws_iam_role.janitor"]
     assert boundary(account)
 
 

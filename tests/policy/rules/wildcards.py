@@ -94,7 +94,7 @@ ALLOWED = (
     ),
     _entry(
         "logs:CreateLogStream logs:PutLogEvents",
-        rf"arn:aws:logs:{HERE}:log-group:/aws/lambda/{STACK}-[a-z-]+:\*",
+        rf"arn:aws:logs:{HERE}:log-group:/aws/lambda/({STACK}-[a-z-]+|paygo-janitor-[a-z0-9-]+):\*",
         "A log stream is named by the environment that writes it.",
     ),
     _entry(
@@ -173,6 +173,47 @@ ALLOWED = (
         "secretsmanager:DescribeSecret secretsmanager:GetSecretValue",
         rf"arn:aws:secretsmanager:{HERE}:secret:paygo/\*",
         "The releaser reads what stages are given, which an operator adds to.",
+    ),
+    _entry(
+        "dynamodb:ListTagsOfResource events:ListTagsForResource events:ListTargetsByRule iot:ListAttachedPolicies "
+        "iot:ListPolicies iot:ListPrincipalThings iot:ListProvisioningTemplates iot:ListTargetsForPolicy "
+        "iot:ListThings iot:ListTopicRules sns:ListTagsForResource",
+        r"\*",
+        "The janitor lists what is there, and whose it is, before it knows any name.",
+    ),
+    _entry(
+        "apigateway:DELETE apigateway:GET apigateway:PATCH cognito-identity:DeleteIdentityPool "
+        "cognito-identity:DescribeIdentityPool cognito-idp:DeleteUserPool cognito-idp:DeleteUserPoolDomain "
+        "cognito-idp:DescribeUserPool iot:DeleteCertificate iot:DetachPolicy iot:DetachThingPrincipal "
+        "lambda:DeleteEventSourceMapping logs:DeleteLogGroup logs:ListTagsForResource logs:ListTagsLogGroup",
+        r"arn:aws:(apigateway:.+::/(apikeys|restapis|usageplans)\*|cognito-identity:.+:identitypool/\*"
+        r"|cognito-idp:.+:userpool/\*|iot:.+:cert/\*|lambda:.+:event-source-mapping:\*"
+        r"|logs:.+:log-group:API-Gateway-Execution-Logs_\*)",
+        "By identifiers of AWS's own; the janitor tells by tag, or by what they belong to, whose they are.",
+    ),
+    _entry(
+        "cloudwatch:DeleteAlarms dynamodb:DeleteTable dynamodb:DescribeTable events:DeleteRule events:DescribeRule "
+        "events:RemoveTargets iam:DetachRolePolicy iam:ListAttachedRolePolicies iam:ListRolePolicies iam:ListRoleTags "
+        "iot:DeleteCertificate iot:DeletePolicy iot:DeletePolicyVersion iot:DeleteProvisioningTemplate "
+        "iot:DeleteThing iot:DeleteTopicRule iot:DescribeCertificate iot:DetachPolicy iot:DetachThingPrincipal "
+        "iot:ListPolicyVersions iot:ListTagsForResource iot:ListThingPrincipals iot:UpdateCertificate lambda:DeleteAlias "
+        "lambda:DeleteFunction lambda:DeleteLayerVersion lambda:GetFunction lambda:ListAliases "
+        "lambda:ListLayerVersions lambda:ListVersionsByFunction logs:DeleteLogGroup logs:ListTagsForResource logs:ListTagsLogGroup "
+        "secretsmanager:DeleteSecret sns:DeleteTopic sns:ListSubscriptionsByTopic sns:Unsubscribe sqs:DeleteQueue "
+        "sqs:GetQueueUrl sqs:ListQueueTags",
+        r"arn:aws:[a-z]+:[^?]*[:/]paygo[-_]\*",
+        "The janitor removes what is named like a stack; the account's own is denied.",
+    ),
+    _entry(
+        "s3:DeleteBucket s3:DeleteObject s3:DeleteObjectVersion s3:GetBucketTagging s3:ListBucket "
+        "s3:ListBucketVersions",
+        rf"arn:aws:s3:::paygo-\*-{ACCOUNT}-[a-z0-9-]+(/\*)?",
+        "The janitor empties stacks' buckets and prunes the account's, whose deletion is denied.",
+    ),
+    _entry(
+        "s3:GetObject s3:PutObject",
+        rf"arn:aws:s3:::paygo-state-{ACCOUNT}-[a-z0-9-]+/(stacks|account)/\*",
+        "The janitor reads every stack's state and locks it.",
     ),
 )
 
