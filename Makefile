@@ -140,6 +140,10 @@ bench: ## measure every figure we promise
 	@./setup.sh
 	@$(PYTHON) -m bench
 
+bench-delivery: ## an hour: stacks at once, behind AWS's rates, torn down by the dozen, killed on the way
+	@./setup.sh
+	@$(PYTHON) -m bench build fleet throttled rehearsal killed
+
 docs: ## render the contract as a page, and export events and topics from the models
 	@./setup.sh python
 	@PYTHONPATH=lambdas:layers/shared $(PYTHON) -m contracts.export

@@ -1,6 +1,8 @@
 """Measure the figures that we promise and print each beside what it should be.
 
-python -m bench [--all] [PART ...], a PART being build, sizes, init, warm, throughput, identity, stack, journey, tests.
+python -m bench [--all] [PART ...], a PART being build, sizes, init, warm, throughput, identity, stack, journey, tests,
+or one of those that take an hour together and are measured only when they are named: fleet, throttled, rehearsal,
+killed.
 
 Times are told, never asserted: the exit status is 1 only when something could not be measured.
 """
@@ -18,7 +20,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import identity, init, journey, packages, stack, suite, throughput, warm
+from bench import fleet, identity, init, journey, packages, stack, suite, throttled, throughput, warm
 from bench.figures import FIGURES, Measurement, NotMeasured, NotRun
 from bench.workshop import ROOT, Workshop
 
@@ -35,7 +37,14 @@ class Part(StrEnum):
     STACK = "stack"
     JOURNEY = "journey"
     TESTS = "tests"
+    FLEET = "fleet"
+    THROTTLED = "throttled"
+    REHEARSAL = "rehearsal"
+    KILLED = "killed"
 
+
+DELIVERY = frozenset({Part.FLEET, Part.THROTTLED, Part.REHEARSAL, Part.KILLED})
+"""What `make bench-delivery` measures, and nobody else who does not name it."""
 
 MEASURED: dict[Part, Callable[[Workshop], Iterator[Measurement]]] = {
     Part.BUILD: packages.build_times,
@@ -47,6 +56,10 @@ MEASURED: dict[Part, Callable[[Workshop], Iterator[Measurement]]] = {
     Part.STACK: stack.stack,
     Part.JOURNEY: journey.fresh_clone,
     Part.TESTS: suite.last_run,
+    Part.FLEET: fleet.stacks,
+    Part.THROTTLED: throttled.deploys,
+    Part.REHEARSAL: fleet.rehearsal,
+    Part.KILLED: fleet.killed_deploys,
 }
 
 
@@ -66,7 +79,7 @@ def main(
     measured: list[Measurement] = []
     missing: list[str] = []
     left_out: list[str] = []
-    for part in [part for part in Part if not parts or part in parts]:
+    for part in [part for part in Part if (part in parts if parts else part not in DELIVERY)]:
         measure = suite.run_now if part is Part.TESTS and everything else MEASURED[part]
         try:
             # One by one: what was measured before something could not be is told as well.

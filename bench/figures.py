@@ -65,6 +65,16 @@ PUT_REST_API = Figure("put-rest-api", "PutRestApi calls in a deploy", 1, "calls"
 CREATE_DEPLOYMENT = Figure("create-deployment", "CreateDeployment calls in a deploy", 1, "calls")
 DEPLOY_THROTTLED = Figure("deploy-throttled", "deploy behind AWS's rates / without", 1.2, "times")
 SLOW_CALLS = Figure("slow-calls", "calls more than one in a deploy, of those limited to less than 1/s", 0, "calls")
+AT_ONCE = Figure("at-once", "stacks up of five deployed at once", 5, "stacks", more_is_better=True)
+STRANGE = Figure("strange", "resources that two of them have, or that one lacks, by ARN", 0, "")
+TEARDOWN = Figure("teardown", "ten stacks torn down behind AWS's rates / the slowest call's", 1.05, "times")
+TEARDOWN_ERRORS = Figure("teardown-errors", "throttling errors in the janitor's log", 0, "")
+REHEARSED = Figure("rehearsed", "200 stacks torn down in virtual time / the slowest call's", 1.05, "times")
+REHEARSED_ERRORS = Figure("rehearsed-errors", "refused calls meanwhile", 0, "")
+JANITORS_KILLED = Figure("janitors-killed", "janitors killed at work", 20, "", more_is_better=True)
+JANITORS_LEFT = Figure("janitors-left", "resources left of their stacks in the end", 0, "")
+BYSTANDER = Figure("bystander", "changes to a bystander, in its plan", 0, "")
+DEPLOYS_KILLED = Figure("deploys-killed", "killed deploys that the next run mended", 20, "", more_is_better=True)
 TESTS = Figure("tests", "`make test`", 900, "s")
 
 FIGURES = (
@@ -87,5 +97,17 @@ FIGURES = (
     CREATE_REST_API,
     PUT_REST_API,
     CREATE_DEPLOYMENT,
+    AT_ONCE,
+    STRANGE,
+    DEPLOY_THROTTLED,
+    SLOW_CALLS,
+    TEARDOWN,
+    TEARDOWN_ERRORS,
+    REHEARSED,
+    REHEARSED_ERRORS,
+    JANITORS_KILLED,
+    JANITORS_LEFT,
+    BYSTANDER,
+    DEPLOYS_KILLED,
     TESTS,
 )

@@ -76,9 +76,9 @@ def _environment(workshop: Workshop) -> dict[str, str]:
     return kept | {"PAYGO_HOME": str(workshop.home), "BRANCH": BRANCH}
 
 
-def _planned_changes(workshop: Workshop) -> int:
-    """Plan what was just deployed and count what would change."""
-    work = working_folder(workshop.home, stack_name(BRANCH))
+def terraform(workshop: Workshop, branch: str) -> tuple[list[str | Path], dict[str, str]]:
+    """Return how Terraform is called for a branch's stack, and its environment."""
+    work = working_folder(workshop.home, stack_name(branch))
     cloud = json.loads((workshop.home / "cloud" / "cloud.json").read_bytes())
     environment = _environment(workshop) | {
         "TF_DATA_DIR": str(work / "data"),
@@ -90,10 +90,19 @@ def _planned_changes(workshop: Workshop) -> int:
         "AWS_REGION": cloud["region"],
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    terraform = workshop.home / "bin" / "terraform"
-    options = [f"-chdir={ROOT / 'terraform'}", "plan", "-json", "-input=false"]
-    values = f"-var-file={work / 'values.tfvars.json'}"
-    workshop.timed("second plan", [terraform, *options, values], environment=environment)
+    return [workshop.home / "bin" / "terraform", f"-chdir={ROOT / 'terraform'}"], environment
+
+
+def values(workshop: Workshop, branch: str) -> str:
+    """Return the option that tells Terraform what it was told of a branch's stack before."""
+    return f"-var-file={working_folder(workshop.home, stack_name(branch)) / 'values.tfvars.json'}"
+
+
+def _planned_changes(workshop: Workshop) -> int:
+    """Plan what was just deployed and count what would change."""
+    command, environment = terraform(workshop, BRANCH)
+    options = ("plan", "-json", "-input=false", values(workshop, BRANCH))
+    workshop.timed("second plan", [*command, *options], environment=environment)
     changed: set[str] = set()
     for line in (workshop.logs / "second-plan.log").read_text().splitlines():
         message = json.loads(line) if line.startswith("{") else {}

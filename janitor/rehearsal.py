@@ -133,8 +133,7 @@ def rehearse(tasks: Sequence[Task], hands: int = HANDS) -> Rehearsed:
     limits = {call: least(call, number) for call, number in asked.items()}
     call = max(limits, key=lambda one: limits[one], default=None)
     work(schedule, LocalBuckets(), crew)
-    waits = {words for words in crew.last_of if call in NAMED[words].calls}
-    waits |= {words for words in crew.last_of if waits & set(NAMED[words].after)}
+    waits = waiting_for(call) if call else frozenset()
     return Rehearsed(
         stacks=len({task.stack for task in tasks}),
         resources=len(tasks),
@@ -144,6 +143,12 @@ def rehearse(tasks: Sequence[Task], hands: int = HANDS) -> Rehearsed:
         others_gone=max((at for words, at in crew.last_of.items() if words not in waits), default=0.0),
         throttled=throttle.refused.total(),
     )
+
+
+def waiting_for(call: Call) -> frozenset[str]:
+    """Name the kinds whose removal makes a call, or waits for one that does."""
+    those = {words for words, kind in NAMED.items() if call in kind.calls}
+    return frozenset(those | {words for words, kind in NAMED.items() if those & set(kind.after)})
 
 
 def least(call: Call, number: int) -> float:

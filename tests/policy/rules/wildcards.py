@@ -193,12 +193,13 @@ ALLOWED = (
     ),
     _entry(
         "cloudwatch:DeleteAlarms dynamodb:DeleteTable dynamodb:DescribeTable events:DeleteRule events:DescribeRule "
-        "events:RemoveTargets iam:DetachRolePolicy iam:ListAttachedRolePolicies iam:ListRolePolicies iam:ListRoleTags "
-        "iot:DeleteCertificate iot:DeletePolicy iot:DeletePolicyVersion iot:DeleteProvisioningTemplate "
-        "iot:DeleteThing iot:DeleteTopicRule iot:DescribeCertificate iot:DetachPolicy iot:DetachThingPrincipal "
-        "iot:ListPolicyVersions iot:ListTagsForResource iot:ListThingPrincipals iot:UpdateCertificate lambda:DeleteAlias "
-        "lambda:DeleteFunction lambda:DeleteLayerVersion lambda:GetFunction lambda:ListAliases "
-        "lambda:ListLayerVersions lambda:ListVersionsByFunction logs:DeleteLogGroup logs:ListTagsForResource logs:ListTagsLogGroup "
+        "events:RemoveTargets iam:DetachRolePolicy iam:ListAttachedRolePolicies iam:ListRolePolicies "
+        "iam:ListRoleTags iot:DeleteCertificate iot:DeletePolicy iot:DeletePolicyVersion "
+        "iot:DeleteProvisioningTemplate iot:DeleteThing iot:DeleteTopicRule iot:DescribeCertificate "
+        "iot:DetachPolicy iot:DetachThingPrincipal iot:ListPolicyVersions iot:ListTagsForResource "
+        "iot:ListThingPrincipals iot:UpdateCertificate lambda:DeleteAlias lambda:DeleteFunction "
+        "lambda:DeleteLayerVersion lambda:GetFunction lambda:ListAliases lambda:ListLayerVersions "
+        "lambda:ListVersionsByFunction logs:DeleteLogGroup logs:ListTagsForResource logs:ListTagsLogGroup "
         "secretsmanager:DeleteSecret sns:DeleteTopic sns:ListSubscriptionsByTopic sns:Unsubscribe sqs:DeleteQueue "
         "sqs:GetQueueUrl sqs:ListQueueTags",
         r"arn:aws:[a-z]+:[^?]*[:/]paygo[-_]\*",
