@@ -284,3 +284,31 @@ def test_a_functions_role_is_enforced_on_its_calls(bench: Bench) -> None:
 
     assert invoke(granted) == "0"
     assert invoke(denied) == "AccessDeniedException"
+
+
+def test_removing_an_alarm_or_a_rules_targets_is_allowed_by_its_name(bench: Bench) -> None:
+    mine, other = f"{bench.name}-mine", f"{bench.name}-other"
+    for name in (mine, other):
+        bench.deployer("cloudwatch").put_metric_alarm(
+            AlarmName=name,
+            Namespace="Paygo",
+            MetricName="x",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+        bench.later(bench.deployer("cloudwatch").delete_alarms, AlarmNames=[name])
+        bench.deployer("events").put_rule(Name=name, ScheduleExpression="rate(1 day)")
+        bench.later(bench.deployer("events").delete_rule, Name=name)
+    own = bench.user(
+        allow("cloudwatch:DeleteAlarms", f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:{mine}"),
+        allow("events:RemoveTargets", f"arn:aws:events:us-east-1:{ACCOUNT}:rule/{mine}"),
+    )
+
+    own("cloudwatch").delete_alarms(AlarmNames=[mine])
+    own("events").remove_targets(Rule=mine, Ids=["one"])
+    for names in ([other], [mine, other]):
+        assert refusal(lambda names=names: own("cloudwatch").delete_alarms(AlarmNames=names)) == "AccessDenied"  # type: ignore[misc]
+    assert refusal(lambda: own("events").remove_targets(Rule=other, Ids=["one"])) == "AccessDeniedException"

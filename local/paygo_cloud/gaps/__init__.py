@@ -38,6 +38,7 @@ GAPS = (
     "mqtt_listener",
     "mqtt_live_sessions",
     "name_cases",
+    "named_resources",
     "password_policy",
     "policy_variables",
     "principal_tags",
