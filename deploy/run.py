@@ -276,6 +276,7 @@ def up(wish: Wish) -> dict[str, Any]:
         since = time.monotonic()
         _write(home, wish.stack, access)
         _told("outputs", _access_file(home, wish.stack).name, since)
+        _tell(_lives(variables["expires_at"]))
     print(f"{wish.stack} is up after {time.monotonic() - began:.1f} s: {access['api_url']}")
     return access
 
@@ -295,7 +296,7 @@ def destroy(wish: Wish) -> None:
     with lock.held(clients, wish.stack, "destroy", home, _tell, patience=wish.patience):
         state = State.load(clients, lock.state_key(wish.stack))
         _refuse_another_branch(wish, state)
-        _refuse_protected(wish.stack, state)
+        _refuse_protected(clients, wish.stack, state)
         folder = _folder(wish.stack, cloud, home)
         with _in_parallel() as submit:
             initialised = submit((lambda: None) if state.is_empty else folder.init)
@@ -555,10 +556,19 @@ def _refuse_another_branch(wish: Wish, state: State) -> None:
         raise DeployError(msg)
 
 
-def _refuse_protected(stack: str, state: State) -> None:
-    if any(table.get("deletion_protection_enabled") for table in state.known("aws_dynamodb_table")):
+def _refuse_protected(clients: Clients, stack: str, state: State) -> None:
+    if _is_protected(clients, stack, state):
         msg = f"{stack} is protected against deletion: deploy it with STAGE=development first if it really has to go."
         raise DeployError(msg)
+
+
+def _is_protected(clients: Clients, stack: str, state: State) -> bool:
+    if not state.is_empty:
+        return any(table.get("deletion_protection_enabled") for table in state.known("aws_dynamodb_table"))
+    # A state can be lost, and what it knew of be there all the same: then each is asked itself.
+    kinds = [kind for kind in leftovers.KINDS if kind.protected]
+    found = leftovers.sweep(clients, stack, storage.stacks(clients), state, kinds)
+    return any(one.kind.protected and one.kind.protected(clients, one.found) for one in found)
 
 
 def _variables(
@@ -571,15 +581,13 @@ def _variables(
 ) -> dict[str, Any]:
     now = datetime.now(UTC)
     stage = _stage(wish, state)
-    expires = None if wish.ttl else state.tag("ExpiresAt")
-    lifetime = wish.ttl or (names.LIFETIME if stage == "development" else names.FOREVER)
     return {
         "stack": wish.stack,
         "branch": names.tag_value(wish.branch),
         "commit": _commit(),
         "owner": state.tag("Owner") or names.tag_value(_person()),
         "created_at": state.tag("CreatedAt") or names.timestamp(now),
-        "expires_at": expires or names.expiry(now, lifetime),
+        "expires_at": _expiry(wish, state, stage, now),
         "stage": stage,
         "region": cloud.region,
         "artefact_bucket": storage.artefact_bucket(cloud),
@@ -594,6 +602,24 @@ def _variables(
         "embedded": {"endpoint_url": cloud.endpoint_url} if cloud.embedded else None,
         **given.for_stacks,
     }
+
+
+def _lives(until: str) -> str:
+    """Say how long a stack lives.
+
+    >>> _lives("never")
+    'it stays until somebody destroys it'
+    """
+    return "it stays until somebody destroys it" if until == names.FOREVER else f"it may be removed after {until}"
+
+
+def _expiry(wish: Wish, state: State, stage: str, now: datetime) -> str:
+    """Keep the end that a stack's life has, unless another is asked for, it is over, or the stage is another."""
+    before = state.tag("ExpiresAt")
+    lasts = before == names.FOREVER or (before or "") > names.timestamp(now)
+    if before and lasts and not wish.ttl and stage == (state.output("stage") or stage):
+        return before
+    return names.expiry(now, wish.ttl or (names.LIFETIME if stage == "development" else names.FOREVER))
 
 
 def _stage(wish: Wish, state: State) -> str:

@@ -1,6 +1,8 @@
 """Past an answer that got lost: Terraform asks again for what it has made, and does not know that it did."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -285,3 +287,64 @@ def test_how_much_changed_is_told_to_who_tests_the_stack(monkeypatch: pytest.Mon
     assert run._apply(None, "paygo-demo", Terraform(), {}, State({})) == 0  # type: ignore[arg-type]
     lost = Terraform(AlreadyThereError("Alias already exists: live"))
     assert run._apply(None, "paygo-demo", lost, {}, State({})) > 0  # type: ignore[arg-type]
+
+
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("before", "stage_before", "stage", "ttl", "expected"),
+    [
+        (None, None, "development", None, "2026-12-07T12:00:00Z"),
+        (None, None, "production", None, "never"),
+        ("2026-12-01T12:00:00Z", "development", "development", None, "2026-12-01T12:00:00Z"),
+        ("2026-12-01T12:00:00Z", None, "development", None, "2026-12-01T12:00:00Z"),  # its first deploy was killed
+        ("2026-11-30T11:59:59Z", "development", "development", None, "2026-12-07T12:00:00Z"),
+        ("2026-12-01T12:00:00Z", "development", "development", "8h", "2026-11-30T20:00:00Z"),
+        ("never", "development", "development", None, "never"),
+        ("never", "staging", "development", None, "2026-12-07T12:00:00Z"),
+        ("2026-12-01T12:00:00Z", "development", "staging", None, "never"),
+    ],
+)
+def test_a_stack_keeps_its_lifetime_until_that_is_over_or_it_is_another_stages(
+    before: str | None, stage_before: str | None, stage: str, ttl: str | None, expected: str
+) -> None:
+    tagged = {"attributes": {"tags_all": {"ExpiresAt": before}}}
+    state = State(
+        {
+            "outputs": {"stage": {"value": stage_before}} if stage_before else {},
+            "resources": [{"mode": "managed", "type": "aws_sns_topic", "instances": [tagged]}],
+        }
+    )
+
+    assert run._expiry(run.Wish("demo", ttl=ttl), state, stage, NOON) == expected
+
+
+def test_how_long_a_stack_lives_is_told() -> None:
+    assert run._lives("2026-12-07T12:00:00Z") == "it may be removed after 2026-12-07T12:00:00Z"
+    assert run._lives("never") == "it stays until somebody destroys it"
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_what_is_protected_stays_though_its_state_is_lost(monkeypatch: pytest.MonkeyPatch, *, protected: bool) -> None:
+    table = next(kind for kind in KINDS if kind.words == "table")
+    asked: list[str] = []
+
+    def ask(_: object, found: Found) -> bool:
+        asked.append(found.name)
+        return protected
+
+    leftover = Leftover(replace(table, protected=ask), Found("t", "paygo-demo-ledger"))
+    monkeypatch.setattr("deploy.storage.stacks", lambda _: set())
+    monkeypatch.setattr("deploy.leftovers.sweep", lambda *_: [leftover])
+
+    assert run._is_protected(None, "paygo-demo", State({})) is protected  # type: ignore[arg-type]
+    assert asked == ["paygo-demo-ledger"]
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_a_state_says_whether_its_stack_is_protected(*, protected: bool) -> None:
+    table = {"attributes": {"deletion_protection_enabled": protected}}
+    known = State({"resources": [{"mode": "managed", "type": "aws_dynamodb_table", "instances": [table]}]})
+
+    assert run._is_protected(None, "paygo-demo", known) is protected  # type: ignore[arg-type]
