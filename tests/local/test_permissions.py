@@ -310,5 +310,5 @@ def test_removing_an_alarm_or_a_rules_targets_is_allowed_by_its_name(bench: Benc
     own("cloudwatch").delete_alarms(AlarmNames=[mine])
     own("events").remove_targets(Rule=mine, Ids=["one"])
     for names in ([other], [mine, other]):
-        assert refusal(lambda names=names: own("cloudwatch").delete_alarms(AlarmNames=names)) == "AccessDenied"  # type: ignore[misc]
+        assert refusal(lambda names=names: own("cloudwatch").delete_alarms(AlarmNames=names)) == "AccessDeniedException"  # type: ignore[misc]
     assert refusal(lambda: own("events").remove_targets(Rule=other, Ids=["one"])) == "AccessDeniedException"
