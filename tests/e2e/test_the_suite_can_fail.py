@@ -51,11 +51,17 @@ def embedded(stage: Stage) -> Deployer:
 
 
 @pytest.fixture(scope="module")
-def opened(embedded: Deployer, stage: Stage, world: World) -> Iterator[World]:
-    """Allow anonymous sessions everything, and forbid it again whatever happens."""
-    iam, pools = embedded.client("iam"), embedded.client("cognito-identity")
+def role(embedded: Deployer, stage: Stage) -> str:
+    """The role of anonymous sessions."""
+    pools = embedded.client("cognito-identity")
     roles = pools.get_identity_pool_roles(IdentityPoolId=stage.access.identity_pool_id)["Roles"]
-    role = roles["unauthenticated"].rpartition("/")[2]
+    return str(roles["unauthenticated"].rpartition("/")[2])
+
+
+@pytest.fixture(scope="module")
+def generous(embedded: Deployer, role: str, world: World) -> Iterator[World]:
+    """Allow anonymous sessions everything that their role's boundary does, and forbid it again whatever happens."""
+    iam = embedded.client("iam")
     iam.put_role_policy(RoleName=role, PolicyName=POLICY, PolicyDocument=ALLOW_EVERYTHING)
     try:
         yield world
@@ -68,6 +74,18 @@ def opened(embedded: Deployer, stage: Stage, world: World) -> Iterator[World]:
             bool,
             "The anonymous role's return to what it was",
         )
+
+
+@pytest.fixture(scope="module")
+def opened(embedded: Deployer, role: str, generous: World) -> Iterator[World]:
+    """Allow anonymous sessions everything, without a boundary, and bound them again whatever happens."""
+    iam = embedded.client("iam")
+    boundary = iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
+    iam.delete_role_permissions_boundary(RoleName=role)
+    try:
+        yield generous
+    finally:
+        iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +115,11 @@ def is_refused(check: Callable[[World, str], None], world: World, what: str) -> 
     except NotRefused:
         return False
     return True
+
+
+@pytest.mark.parametrize("service", [service for service in AWS_CALLS if service != "dynamodb"])
+def test_the_boundary_holds_though_the_role_within_it_is_opened(generous: World, service: str) -> None:
+    check_anonymous_cannot_use_aws(generous, service)
 
 
 @pytest.mark.parametrize("row", refused_to("anonymous", bearer=False), ids=str)
