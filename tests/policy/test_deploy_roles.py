@@ -25,6 +25,10 @@ ROLE = f"{ARN}:role/{STACK}-ledger-book-payments"
 OURS = [f"{ARN}:role/paygo-{name}-{REGION}" for name in ("api-gateway", "deployer", "releaser", "janitor")]
 BOUND = {"iam:PermissionsBoundary": BOUNDARY}
 STATE = f"arn:aws:s3:::paygo-state-{ACCOUNT}-{REGION}"
+HERE = f"{REGION}:{ACCOUNT}"
+JANITOR = f"arn:aws:lambda:{HERE}:function:paygo-janitor-{REGION}"
+JANITORS_LOGS = f"arn:aws:logs:{HERE}:log-group:/aws/lambda/paygo-janitor-{REGION}"
+BUCKETS = f"arn:aws:dynamodb:{HERE}:table/paygo-account-buckets"
 LONGEST_POLICY = 6144  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 
 
@@ -79,7 +83,23 @@ ESCALATIONS = (
     *(Call("iam:DeleteRole", ours) for ours in OURS),
     *(Call("iam:TagRole", ours) for ours in OURS),
     Call("s3:PutObject", f"{STATE}/approvals/paygo-main/0123/now.json"),
+    Call("s3:PutObject", f"{STATE}/emergencies/{STACK}/0123/now.json"),
     Call("s3:DeleteObject", f"{STATE}/emergencies/paygo-main/0123/now.json"),
+    Call("lambda:UpdateFunctionCode", JANITOR),
+    Call("lambda:UpdateFunctionConfiguration", JANITOR),
+    Call("lambda:UpdateAlias", JANITOR),
+    Call("lambda:AddPermission", f"{JANITOR}:live"),
+    Call("lambda:InvokeFunction", f"{JANITOR}:live"),
+    *(
+        Call(f"events:{verb}", f"arn:aws:events:{HERE}:rule/paygo-janitor-{REGION}")
+        for verb in ("PutTargets", "DisableRule")
+    ),
+    Call("logs:DeleteLogGroup", JANITORS_LOGS),
+    Call("logs:PutLogEvents", f"{JANITORS_LOGS}:log-stream:x"),
+    *(
+        Call(f"dynamodb:{verb}", BUCKETS)
+        for verb in ("DeleteTable", "UpdateTable", "PutItem", "DeleteItem", "PutResourcePolicy")
+    ),
     Call("s3:PutObject", f"{STATE}/account/terraform.tfstate"),
     Call("s3:PutBucketPolicy", STATE),
     Call("s3:DeleteBucket", STATE),
@@ -105,7 +125,11 @@ WORK = (
     Call("s3:PutObject", f"{STATE}/stacks/{STACK}/terraform.tfstate"),
     Call("s3:GetObject", f"{STATE}/account/applied.json"),
     Call("s3:GetObject", f"{STATE}/approvals/{STACK}/0123/now.json"),
-    Call("s3:PutObject", f"{STATE}/emergencies/{STACK}/0123/now.json"),
+    # A janitor run by hand shares AWS's rates with the account's.
+    *(Call(f"dynamodb:{verb}", BUCKETS) for verb in ("BatchGetItem", "DescribeTable", "GetItem", "UpdateItem")),
+    Call("lambda:GetFunction", JANITOR),
+    # A branch may be called so.
+    Call("lambda:UpdateFunctionCode", f"arn:aws:lambda:{HERE}:function:paygo-janitor-ledger-book-payments"),
     Call("s3:PutObject", f"arn:aws:s3:::paygo-artefacts-{ACCOUNT}-{REGION}/artefacts/ledger.zip"),
     Call("sns:Publish", f"arn:aws:sns:{REGION}:{ACCOUNT}:paygo-inbox"),
     # What a deploy and a destroy look for after a kill.
@@ -168,6 +192,17 @@ def test_only_the_releaser_reads_what_stages_are_given(piped: Plan) -> None:
     assert not allows(of_role(piped, "deployer"), read)
 
 
+@pytest.mark.parametrize("folder", ["approvals", "emergencies"])
+@pytest.mark.parametrize("action", ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject"])
+def test_the_janitor_leaves_what_people_have_said(action: str, folder: str, account: Plan) -> None:
+    statements = account.named("aws_iam_role_policy", "janitor").document("policy")["Statement"]
+    said = Call(action, f"{STATE}/{folder}/paygo-main/0123/now.json")
+
+    assert not allows(statements, said)
+    if action.startswith("s3:Delete"):
+        assert allows(without(statements, "NeverWhatPeopleSaid"), said)
+
+
 def without(statements: list[Statement], sid: str) -> list[Statement]:
     assert any(one.get("Sid") == sid for one in statements)
     return [one for one in statements if one.get("Sid") != sid]
@@ -179,7 +214,9 @@ def without(statements: list[Statement], sid: str) -> list[Statement]:
         ("LeaveTheAccountsRoles", Call("iam:DeleteRole", OURS[1])),
         ("LeaveTheAccountsRoles", Call("iam:PassRole", OURS[3], {"iam:PassedToService": "lambda.amazonaws.com"})),
         ("LeaveApprovals", Call("s3:PutObject", f"{STATE}/approvals/{STACK}/0123/now.json")),
+        ("LeaveApprovals", Call("s3:PutObject", f"{STATE}/emergencies/{STACK}/0123/now.json")),
         ("LeaveTheAccount", Call("s3:PutBucketPolicy", STATE)),
+        ("LeaveTheJanitor", Call("lambda:UpdateFunctionCode", JANITOR)),
         ("LeaveReleasedStacks", RELEASED[0]),
         ("LeaveOtherStages", RELEASED[6]),
         ("MakeNothingOfAnotherStage", RELEASED[7]),
