@@ -21,6 +21,14 @@ locals {
     ]
   ])
 
+  # As what no role of a branch may be tagged: a name that with `-` or `/` after it is the beginning of what others have. IAM itself
+  # refuses a tag with a wildcard. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+  nobodys = distinct(concat(["paygo", "*/*"], flatten([
+    for stack in try(var.oidc.released_stacks, []) : [
+      for length in range(1, length(split("-", stack))) : join("-", slice(split("-", stack), 0, length))
+    ]
+  ])))
+
   deploying = {
     # What stacks are made of, by their names where AWS lets us choose them.
     resources = [
@@ -181,19 +189,30 @@ locals {
           Effect    = "Deny"
           Action    = "*"
           Resource  = "*"
-          Condition = { StringEquals = { (key) = ["staging", "production"] } }
+          Condition = { StringLike = { (key) = ["staging", "production", "*/*"] } }
         }
       ],
-      [for statement in [
-        { Sid = "LeaveReleasedStacks", Effect = "Deny", Action = "*", Resource = local.released },
+      # The boundary goes by what a role is tagged with.
+      [
         {
           Sid       = "CallNothingAReleasedStacks"
           Effect    = "Deny"
           Action    = "*"
           Resource  = "*"
-          Condition = { StringEquals = { "aws:RequestTag/Stack" = try(var.oidc.released_stacks, []) } }
+          Condition = { StringLike = { "aws:RequestTag/Stack" = concat(local.nobodys, flatten([for stack in try(var.oidc.released_stacks, []) : [stack, "${stack}-*"]])) } }
         },
-      ] : statement if length(local.released) > 0],
+        {
+          Sid       = "CallRolesAStacks"
+          Effect    = "Deny"
+          Action    = ["iam:CreateRole", "iam:TagRole"]
+          Resource  = "*"
+          Condition = { Null = { "aws:RequestTag/Stack" = "false" }, StringNotLike = { "aws:RequestTag/Stack" = "paygo-?*" } }
+        },
+      ],
+      [
+        for resources in [local.released] :
+        { Sid = "LeaveReleasedStacks", Effect = "Deny", Action = "*", Resource = resources } if length(resources) > 0
+      ],
     )
     releaser = [
       {

@@ -29,13 +29,14 @@ HERE = f"{REGION}:{ACCOUNT}"
 JANITOR = f"arn:aws:lambda:{HERE}:function:paygo-janitor-{REGION}"
 JANITORS_LOGS = f"arn:aws:logs:{HERE}:log-group:/aws/lambda/paygo-janitor-{REGION}"
 BUCKETS = f"arn:aws:dynamodb:{HERE}:table/paygo-account-buckets"
+ARTEFACTS = f"paygo-artefacts-{ACCOUNT}-{REGION}"
 LONGEST_POLICY = 6144  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 
 
 @pytest.fixture(scope="session")
 def piped(planner: Planner) -> Plan:
     """An account with all that a pipeline takes."""
-    return planner.account(oidc=OIDC, alarm_address="ops@example.org", budget=250)
+    return planner.account(oidc=OIDC, alarm_address="ops@example.org", budget=250, artefact_bucket=ARTEFACTS)
 
 
 def of_role(plan: Plan, kind: str) -> list[Statement]:
@@ -112,6 +113,7 @@ ESCALATIONS = (
 # What a deploy does.
 WORK = (
     Call("iam:CreateRole", ROLE, {**BOUND, "aws:RequestTag/Stack": STACK, "aws:RequestTag/Stage": "development"}),
+    Call("iam:TagRole", ROLE, {"aws:RequestTag/Commit": "0000000"}),
     Call("iam:PutRolePolicy", ROLE, BOUND),
     Call("iam:DeleteRolePolicy", ROLE, BOUND),
     Call("iam:DeleteRole", ROLE),
@@ -130,7 +132,7 @@ WORK = (
     Call("lambda:GetFunction", JANITOR),
     # A branch may be called so.
     Call("lambda:UpdateFunctionCode", f"arn:aws:lambda:{HERE}:function:paygo-janitor-ledger-book-payments"),
-    Call("s3:PutObject", f"arn:aws:s3:::paygo-artefacts-{ACCOUNT}-{REGION}/artefacts/ledger.zip"),
+    Call("s3:PutObject", f"arn:aws:s3:::{ARTEFACTS}/artefacts/ledger.zip"),
     Call("sns:Publish", f"arn:aws:sns:{REGION}:{ACCOUNT}:paygo-inbox"),
     # What a deploy and a destroy look for after a kill.
     *(
@@ -163,6 +165,12 @@ RELEASED = (
     Call("apigateway:DELETE", f"arn:aws:apigateway:{REGION}::/restapis/abc", {"aws:ResourceTag/Stage": "production"}),
     Call("iam:CreateRole", ROLE, {**BOUND, "aws:RequestTag/Stage": "production"}),
     Call("iam:CreateRole", ROLE, {**BOUND, "aws:RequestTag/Stack": "paygo-main"}),
+    *(
+        Call(action, ROLE, {**BOUND, "aws:RequestTag/Stack": stack})
+        for action in ("iam:CreateRole", "iam:TagRole")
+        for stack in ("paygo", "paygo/production", "paygo-main/partners", "paygo-main-ledger", "acme", "*")
+    ),
+    Call("iam:TagRole", ROLE, {"aws:RequestTag/Stage": "production/outbound"}),
 )
 
 
@@ -221,6 +229,8 @@ def without(statements: list[Statement], sid: str) -> list[Statement]:
         ("LeaveOtherStages", RELEASED[6]),
         ("MakeNothingOfAnotherStage", RELEASED[7]),
         ("CallNothingAReleasedStacks", RELEASED[8]),
+        ("CallRolesAStacks", Call("iam:CreateRole", ROLE, {**BOUND, "aws:RequestTag/Stack": "acme"})),
+        ("CallRolesAStacks", Call("iam:TagRole", ROLE, {"aws:RequestTag/Stack": "*"})),
     ],
 )
 def test_each_denial_is_what_keeps_a_deployer_from_something(sid: str, call: Call, piped: Plan) -> None:
@@ -399,6 +409,61 @@ def test_no_role_of_a_branch_goes_past_its_boundary_whatever_is_written_into_it(
     tags = {"aws:PrincipalTag/Stack": STACK, "aws:PrincipalTag/Stage": "development"}
 
     assert not allows(boundary(account), Call(call.action, call.resource, {**tags, **call.context}))
+
+
+LEDGER = f"arn:aws:dynamodb:{HERE}:table/paygo-main-ledger"
+GIVEN = f"arn:aws:secretsmanager:{HERE}:secret:paygo/production/outbound/crm-Ab1Cd2"
+
+
+@pytest.mark.parametrize(
+    ("stack", "stage", "action", "resource"),
+    [
+        ("paygo", "development", "dynamodb:GetItem", LEDGER),
+        ("paygo-eu", "development", "sqs:SendMessage", f"arn:aws:sqs:{HERE}:paygo-eu-west-ledger"),
+        ("paygo/production", "development", "secretsmanager:GetSecretValue", GIVEN),
+        (
+            "paygo-main/partners",
+            "development",
+            "secretsmanager:GetSecretValue",
+            f"arn:aws:secretsmanager:{HERE}:secret:paygo-main/partners/crm-Ab1Cd2",
+        ),
+        ("acme", "development", "dynamodb:GetItem", f"arn:aws:dynamodb:{HERE}:table/acme-ledger"),
+        ("acme", "development", "s3:GetObject", "arn:aws:s3:::acme-payrolls/key"),
+        ("*", "development", "lambda:InvokeFunction", f"arn:aws:lambda:{HERE}:function:somebody-elses"),
+        # As a session may be tagged.
+        ("paygo-main", "development", "dynamodb:GetItem", LEDGER),
+        (
+            "paygo-main-ledger",
+            "development",
+            "lambda:InvokeFunction",
+            f"arn:aws:lambda:{HERE}:function:paygo-main-ledger-book",
+        ),
+        (STACK, "production", "secretsmanager:GetSecretValue", GIVEN),
+        (STACK, "production/outbound", "secretsmanager:GetSecretValue", GIVEN),
+    ],
+)
+def test_a_tag_takes_a_branchs_role_nowhere(
+    stack: str, stage: str, action: str, resource: str, planner: Planner
+) -> None:
+    account = planner.account(oidc={**OIDC, "released_stacks": ["paygo-main", "paygo-eu-west"]})
+    tags = {"aws:PrincipalTag/Stack": stack, "aws:PrincipalTag/Stage": stage, "aws:PrincipalArn": ROLE}
+
+    assert allows([one for one in boundary(account) if one["Effect"] == "Allow"], Call(action, resource, tags))
+    assert not allows(boundary(account), Call(action, resource, tags))
+
+
+@pytest.mark.parametrize(
+    "caller", [f"{ARN}:role/paygo-main-ledger-book", f"arn:aws:sts::{ACCOUNT}:assumed-role/paygo-main-ledger-book/x"]
+)
+def test_a_released_stack_reaches_its_own_and_what_its_stage_is_given(caller: str, piped: Plan) -> None:
+    tags = {
+        "aws:PrincipalTag/Stack": "paygo-main",
+        "aws:PrincipalTag/Stage": "production",
+        "aws:PrincipalArn": caller,
+    }
+
+    assert allows(boundary(piped), Call("dynamodb:GetItem", LEDGER, tags))
+    assert allows(boundary(piped), Call("secretsmanager:GetSecretValue", GIVEN, tags))
 
 
 def test_a_stack_that_is_called_like_the_accounts_buckets_reads_none_of_them(account: Plan) -> None:
