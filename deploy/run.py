@@ -249,7 +249,8 @@ def up(wish: Wish) -> dict[str, Any]:
             strays = submit(_strays, clients, wish.stack, state)
             room, took = looked()
             _tell(f"preflight: {room} ({took:.1f} s)")
-            manifest, took = built()
+            built_here, took = built()
+            manifest = packages.of_stage(built_here, stage)
             _tell(f"build: {len(manifest)} packages ({took:.1f} s)")
             wanted = account.Wanted(
                 wish.mail_sender,

@@ -192,6 +192,15 @@ locals {
           Condition = { StringLike = { (key) = ["staging", "production", "*/*"] } }
         }
       ],
+      # What was put there is what production runs, whatever commit was approved.
+      [
+        {
+          Sid       = "LeaveReleasedPackages"
+          Effect    = "Deny"
+          NotAction = ["s3:Get*", "s3:List*"]
+          Resource  = "${local.artefact_bucket_arn}/artefacts/released/*"
+        },
+      ],
       # The boundary goes by what a role is tagged with.
       [
         {

@@ -171,6 +171,10 @@ RELEASED = (
         for stack in ("paygo", "paygo/production", "paygo-main/partners", "paygo-main-ledger", "acme", "*")
     ),
     Call("iam:TagRole", ROLE, {"aws:RequestTag/Stage": "production/outbound"}),
+    *(
+        Call(action, f"arn:aws:s3:::{ARTEFACTS}/artefacts/released/ledger.zip")
+        for action in ("s3:PutObject", "s3:DeleteObject", "s3:ReplicateObject")
+    ),
 )
 
 
@@ -229,6 +233,10 @@ def without(statements: list[Statement], sid: str) -> list[Statement]:
         ("LeaveOtherStages", RELEASED[6]),
         ("MakeNothingOfAnotherStage", RELEASED[7]),
         ("CallNothingAReleasedStacks", RELEASED[8]),
+        (
+            "LeaveReleasedPackages",
+            Call("s3:PutObject", f"arn:aws:s3:::{ARTEFACTS}/artefacts/released/ledger.zip"),
+        ),
         ("CallRolesAStacks", Call("iam:CreateRole", ROLE, {**BOUND, "aws:RequestTag/Stack": "acme"})),
         ("CallRolesAStacks", Call("iam:TagRole", ROLE, {"aws:RequestTag/Stack": "*"})),
     ],
