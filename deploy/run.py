@@ -325,8 +325,11 @@ def roll_back(wish: Wish, service: str | None, to: int | None) -> None:
     clients = cloud.clients()
     storage.make_state_bucket(clients)
     with lock.held(clients, wish.stack, "rollback", target.home_folder(), _tell):
-        _refuse_another_branch(wish, State.load(clients, lock.state_key(wish.stack)))
-        goal, made = rollout.roll_back(clients, wish.stack, _stamp(""), service=service, to=to)
+        state = State.load(clients, lock.state_key(wish.stack))
+        _refuse_another_branch(wish, state)
+        goal, made = rollout.roll_back(
+            clients, wish.stack, _stamp(""), service=service, to=to, stage=state.output("stage")
+        )
     what = service or "everything"
     if made is None:
         print(f"Nothing to do: {what} is at release {goal.number}'s versions.")

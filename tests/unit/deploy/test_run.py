@@ -124,6 +124,22 @@ def test_what_a_stage_runs_is_put_where_only_its_deployers_may_write(
     assert put == [key]
 
 
+@pytest.mark.usefixtures("in_the_cloud")
+def test_a_rollback_knows_its_stacks_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def roll_back(*_: object, stage: str, **__: object) -> None:
+        asked.append(stage)
+        raise Held
+
+    monkeypatch.setattr("deploy.rollout.roll_back", roll_back)
+
+    with pytest.raises(Held):
+        run.roll_back(run.Wish("demo", profile="p"), None, 1)
+
+    assert asked == ["production"]
+
+
 def test_what_a_lost_answer_left_is_removed_and_made_again(
     monkeypatch: pytest.MonkeyPatch, removed: list[Leftover]
 ) -> None:
