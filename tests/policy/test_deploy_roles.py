@@ -359,8 +359,12 @@ def test_an_artefact_is_reached_over_tls_only(account: Plan) -> None:
     assert statement["Resource"] == ["arn:aws:s3:::artefacts", "arn:aws:s3:::artefacts/*"]
 
 
-def test_policies_fit(piped: Plan) -> None:
-    for policy in piped.of("aws_iam_policy"):
+def test_policies_fit_with_some_keys_and_released_stacks(planner: Planner) -> None:
+    released = ["paygo-staging", "paygo-production", "paygo-rehearsal"]
+    account = planner.account(
+        oidc={**OIDC, "released_stacks": released}, token_keys=["1", "2"], artefact_bucket=ARTEFACTS
+    )
+    for policy in account.of("aws_iam_policy"):
         compact = json.dumps(policy.document("policy"), separators=(",", ":"))
         assert len(compact) <= LONGEST_POLICY, f"{policy.address} has {len(compact)} characters"
 
