@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,10 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
 
 # Cryptography is larger than all the rest: only functions that verify tokens carry it.
 LIMITS = {"layer": 12_000_000, "layer-tokens": 12_000_000, "service": 100_000}
+
+# What the keys of stacks' packages begin with, and those of staging's and production's.
+ARTEFACTS = "artefacts/"
+RELEASED = f"{ARTEFACTS}released/"
 
 # What the account runs, not a stack: its key is in the bucket of states, which is there before that of artefacts is.
 JANITOR = "janitor"
@@ -100,6 +105,16 @@ def build(root: Path, home: Path, target: str = "local", *, tell: bool = False) 
         _replace(folder / "manifest.json", json.dumps(manifest, indent=2).encode() + b"\n")
         _sweep(folder, {entry["file"] for entry in manifest.values()})
     return manifest
+
+
+def of_stage(manifest: Mapping[str, Mapping[str, str]], stage: str) -> dict[str, dict[str, str]]:
+    """Give a stage's packages their keys: those of staging and production are where no branch's pipeline may write.
+
+    >>> of_stage({"ledger": {"key": "artefacts/ledger-1.zip"}}, "production")
+    {'ledger': {'key': 'artefacts/released/ledger-1.zip'}}
+    """
+    folder = ARTEFACTS if stage == "development" else RELEASED
+    return {name: {**entry, "key": re.sub(f"^{ARTEFACTS}", folder, entry["key"])} for name, entry in manifest.items()}
 
 
 def services(root: Path) -> list[str]:
@@ -280,8 +295,8 @@ def _entry(folder: Path, name: str, sources: str, files: Files, *, tell: bool) -
     temporary.replace(folder / file)
     if tell:
         print(f"  {file:<44} {size / 1000:9,.1f} kB  {time.monotonic() - began:.2f} s")
-    folder_key = "account" if name == JANITOR else "artefacts"
-    return {"file": file, "sha256": sha256, "key": f"{folder_key}/{file}", "sources": sources}
+    folder_key = "account/" if name == JANITOR else ARTEFACTS
+    return {"file": file, "sha256": sha256, "key": f"{folder_key}{file}", "sources": sources}
 
 
 def _replace(path: Path, content: bytes) -> None:

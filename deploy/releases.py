@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from deploy import approval
 from deploy.errors import DeployError
 from deploy.leftovers import counted
 
@@ -57,6 +58,8 @@ class Release:
         Of a rollback: the release whose versions it took.
     is_done
         Whether every alias is known to have been moved.
+    stage
+        The stack's when it was made; None of a release that was written down before stages were.
     """
 
     number: int
@@ -65,6 +68,7 @@ class Release:
     services: Mapping[str, Mapping[str, Step]]
     target: int | None = None
     is_done: bool = False
+    stage: str | None = None
 
     @property
     def versions(self) -> Versions:
@@ -97,6 +101,7 @@ class Release:
             },
             target=written.get("target"),
             is_done=bool(written.get("is_done")),
+            stage=written.get("stage"),
         )
 
 
@@ -115,6 +120,7 @@ def plan(
     *,
     made_at: Mapping[str, str] | None = None,
     target: int | None = None,
+    stage: str | None = None,
 ) -> Plan:
     """Work out the release that makes the wanted versions live.
 
@@ -128,6 +134,8 @@ def plan(
         The version that Terraform made each function's alias at, for those that no release knows.
     target
         The release that a rollback goes back to; without one the release is a deploy's.
+    stage
+        The stack's.
     """
     unfinished = history[-1] if history and not history[-1].is_done else None
     settled = next((release for release in reversed(history) if release.is_done), None)
@@ -149,6 +157,7 @@ def plan(
             for service, functions in wanted.items()
         },
         target=target,
+        stage=stage,
     )
     return Plan(release, moves)
 
@@ -195,6 +204,22 @@ def destination(history: Sequence[Release], stack: str, service: str | None = No
         msg = f"There is no earlier release of {service or stack} to go back to; `make status` lists those of {stack}."
         raise DeployError(msg)
     return history[movers[-1] - 1]
+
+
+def refuse_another_stage(goal: Release, stage: str | None) -> None:
+    """Keep production from what was made as another stage, with its mocks and its delays, and approved by nobody.
+
+    Raises
+    ------
+    DeployError
+        When the release to go back to is one of those.
+    """
+    if stage == approval.STAGE and goal.stage not in {None, approval.STAGE}:
+        msg = (
+            f"Release {goal.number} was made for {goal.stage} and cannot go into production: say TO=<a release made "
+            "for production>, or have the commit you want approved and deploy it."
+        )
+        raise DeployError(msg)
 
 
 def _named(history: Sequence[Release], stack: str, number: int) -> Release:

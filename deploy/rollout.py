@@ -22,6 +22,7 @@ from deploy.releases import (
     in_words,
     plan,
     possible_releases,
+    refuse_another_stage,
     rolled_back,
 )
 from deploy.storage import State
@@ -113,7 +114,7 @@ def go_live(clients: Clients, stack: str, state: State, stamp: Stamp, tell: Call
     if unnamed:
         msg = f"The output `releases` in terraform/outputs.tf leaves out {', '.join(sorted(unnamed))}: add the service."
         raise DeployError(msg)
-    planned = plan(record.history, published, stamp, made_at=made_at)
+    planned = plan(record.history, published, stamp, made_at=made_at, stage=state.output("stage"))
     if planned.release is None:
         return
     before = record.history[-1] if record.history else None
@@ -128,7 +129,13 @@ def _undone(before: Release | None, made: Release) -> str:
 
 
 def roll_back(
-    clients: Clients, stack: str, stamp: Stamp, *, service: str | None = None, to: int | None = None
+    clients: Clients,
+    stack: str,
+    stamp: Stamp,
+    *,
+    service: str | None = None,
+    to: int | None = None,
+    stage: str | None = None,
 ) -> tuple[Release, Release | None]:
     """Point the aliases of a service, or of all, at an earlier release's versions.
 
@@ -140,16 +147,19 @@ def roll_back(
     Raises
     ------
     DeployError
-        When there is no such release, or a version of it has been removed; no alias is moved then.
+        When there is no such release, it is another stage's than production's where that is the `stage`, or a version
+        of it has been removed; no alias is moved then.
     """
     record = Record(clients, stack)
     goal = destination(record.history, stack, service, to)
+    refuse_another_stage(goal, stage)
     latest = record.history[-1]
     planned = plan(
         record.history,
         rolled_back(latest, goal, service),
         replace(stamp, commit=goal.stamp.commit),
         target=goal.number,
+        stage=stage,
     )
     missing = _removed(clients, planned.moves)
     if missing:

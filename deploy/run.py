@@ -249,7 +249,8 @@ def up(wish: Wish) -> dict[str, Any]:
             strays = submit(_strays, clients, wish.stack, state)
             room, took = looked()
             _tell(f"preflight: {room} ({took:.1f} s)")
-            manifest, took = built()
+            built_here, took = built()
+            manifest = packages.of_stage(built_here, stage)
             _tell(f"build: {len(manifest)} packages ({took:.1f} s)")
             wanted = account.Wanted(
                 wish.mail_sender,
@@ -271,14 +272,19 @@ def up(wish: Wish) -> dict[str, Any]:
         made = State.load(clients, lock.state_key(wish.stack))
         access = _access(cloud, made)
         rollout.go_live(clients, wish.stack, made, _stamp(variables["commit"]), _tell)
-        since = time.monotonic()
-        _told("smoke test", smoke.check(access["api_url"], fresh=changes > 0), since)
-        since = time.monotonic()
-        _write(home, wish.stack, access)
-        _told("outputs", _access_file(home, wish.stack).name, since)
+        _hand_over(home, wish.stack, access, fresh=changes > 0)
         _tell(_lives(variables["expires_at"]))
     print(f"{wish.stack} is up after {time.monotonic() - began:.1f} s: {access['api_url']}")
     return access
+
+
+def _hand_over(home: Path, stack: str, access: Mapping[str, Any], *, fresh: bool) -> None:
+    """See that the stack answers, and write down how it is reached."""
+    since = time.monotonic()
+    _told("smoke test", smoke.check(access["api_url"], fresh=fresh), since)
+    since = time.monotonic()
+    _write(home, stack, access)
+    _told("outputs", _access_file(home, stack).name, since)
 
 
 def destroy(wish: Wish) -> None:
@@ -325,8 +331,11 @@ def roll_back(wish: Wish, service: str | None, to: int | None) -> None:
     clients = cloud.clients()
     storage.make_state_bucket(clients)
     with lock.held(clients, wish.stack, "rollback", target.home_folder(), _tell):
-        _refuse_another_branch(wish, State.load(clients, lock.state_key(wish.stack)))
-        goal, made = rollout.roll_back(clients, wish.stack, _stamp(""), service=service, to=to)
+        state = State.load(clients, lock.state_key(wish.stack))
+        _refuse_another_branch(wish, state)
+        goal, made = rollout.roll_back(
+            clients, wish.stack, _stamp(""), service=service, to=to, stage=state.output("stage")
+        )
     what = service or "everything"
     if made is None:
         print(f"Nothing to do: {what} is at release {goal.number}'s versions.")

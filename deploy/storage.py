@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from deploy import packages
 from janitor.clients import Clients
 from janitor.storage import (
     State,
@@ -131,14 +132,23 @@ def _exists(s3: Any, bucket: str) -> bool:
 
 
 def upload(clients: Clients, folder: Path, manifest: Mapping[str, Mapping[str, str]]) -> int:
-    """Put the stacks' packages that the bucket lacks into it and return how many those were."""
+    """Put the stacks' packages that the bucket lacks into it, over none that is there, and return how many."""
     s3, bucket = clients("s3"), artefact_bucket(clients.target)
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="artefacts/")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=packages.ARTEFACTS)
     there = {item["Key"] for page in pages for item in page.get("Contents", [])}
-    wanted = [entry for entry in manifest.values() if entry["key"].startswith("artefacts/")]
+    wanted = [entry for entry in manifest.values() if entry["key"].startswith(packages.ARTEFACTS)]
     missing = [entry for entry in wanted if entry["key"] not in there]
+
+    def put(entry: Mapping[str, str]) -> None:
+        try:
+            s3.put_object(Bucket=bucket, Key=entry["key"], Body=(folder / entry["file"]).read_bytes(), IfNoneMatch="*")
+        except ClientError as error:
+            # Somebody else has put it there meanwhile, or is about to.
+            if error.response["Error"]["Code"] not in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                raise
+
     with ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(lambda entry: s3.upload_file(str(folder / entry["file"]), bucket, entry["key"]), missing))
+        list(pool.map(put, missing))
     return len(missing)
 
 

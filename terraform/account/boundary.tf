@@ -16,6 +16,12 @@ locals {
   artefact_bucket_arn = "${local.arn}:s3:::${var.artefact_bucket}"
   inbox_arn           = "${local.arn}:sns:${local.here}:paygo-inbox"
 
+  # As AWS names a role that calls, and as the embedded cloud names its session.
+  released_roles = {
+    for stack in try(var.oidc.released_stacks, []) :
+    stack => [for kind in ["role", "assumed-role"] : "${local.arn}:*:${kind}/${stack}-*"]
+  }
+
   within_stack = [
     {
       actions = [
@@ -128,6 +134,44 @@ resource "aws_iam_policy" "stack_boundary" {
           Action   = "s3:*"
           Resource = flatten([for arn in [local.state_bucket_arn, local.artefact_bucket_arn] : [arn, "${arn}/*"]])
         },
+        # Tags are a branch's to write, on its roles and, where they let it, on a session. So they are not believed in everything:
+        # what is not named like some stack's is nobody's,
+        {
+          Effect = "Deny"
+          # IoT registers things by an action that knows no resources.
+          Action = distinct([for action in flatten(local.within_stack[*].actions) : startswith(action, "iot:") ? action : "${split(":", action)[0]}:*"])
+          NotResource = flatten([
+            for statement in local.within_stack : [
+              for resource in statement.resources :
+              replace(replace(replace(resource, local.own_stack, "paygo-*"), local.own_stage, "*"), local.here, "*") # a policy has room for little
+            ]
+          ])
+        },
+      ],
+      # no name is another's beginning,
+      [
+        for tag, never in { Stack = local.nobodys, Stage = ["*/*"] } :
+        { Effect = "Deny", Action = "*", Resource = "*", Condition = { StringLike = { "aws:PrincipalTag/${tag}" = never } } }
+      ],
+      # and who says to be of a released stack, or wants what its stage is given, is called like it, which no branch's role is.
+      [
+        for stack, roles in local.released_roles : {
+          Effect   = "Deny"
+          Action   = "*"
+          Resource = "*"
+          Condition = {
+            StringLike    = { "aws:PrincipalTag/Stack" = [stack, "${stack}-*"] }
+            StringNotLike = { "aws:PrincipalArn" = roles }
+          }
+        }
+      ],
+      [
+        for roles in [flatten(values(local.released_roles))] : {
+          Effect    = "Deny"
+          Action    = "secretsmanager:*"
+          Resource  = "${local.arn}:secretsmanager:${local.here}:secret:paygo/*"
+          Condition = { StringNotLike = { "aws:PrincipalArn" = roles } }
+        } if length(roles) > 0
       ],
     )
   })

@@ -21,6 +21,14 @@ locals {
     ]
   ])
 
+  # As what no role of a branch may be tagged: a name that with `-` or `/` after it is the beginning of what others have. IAM itself
+  # refuses a tag with a wildcard. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+  nobodys = distinct(concat(["paygo", "*/*"], flatten([
+    for stack in try(var.oidc.released_stacks, []) : [
+      for length in range(1, length(split("-", stack))) : join("-", slice(split("-", stack), 0, length))
+    ]
+  ])))
+
   deploying = {
     # What stacks are made of, by their names where AWS lets us choose them.
     resources = [
@@ -85,13 +93,7 @@ locals {
         Sid      = "LeaveApprovals"
         Effect   = "Deny"
         Action   = ["s3:Delete*", "s3:Put*"]
-        Resource = "${local.state_bucket_arn}/approvals/*"
-      },
-      {
-        Sid      = "LeaveEmergencies"
-        Effect   = "Deny"
-        Action   = "s3:Delete*"
-        Resource = "${local.state_bucket_arn}/emergencies/*"
+        Resource = [for folder in ["approvals", "emergencies"] : "${local.state_bucket_arn}/${folder}/*"]
       },
       {
         Sid      = "LeaveTheAccount"
@@ -104,6 +106,17 @@ locals {
         Effect    = "Deny"
         NotAction = ["sns:GetTopicAttributes", "sns:Publish"]
         Resource  = local.inbox_arn
+      },
+      # It removes whatever is named like a stack, and its role has no boundary: whoever changes its code is it. Who runs a janitor by
+      # hand counts in its table.
+      {
+        Sid    = "LeaveTheJanitor"
+        Effect = "Deny"
+        NotAction = [
+          "dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:Get*", "dynamodb:UpdateItem", "events:List*",
+          "lambda:Get*", "lambda:List*", "logs:Get*", "logs:List*",
+        ]
+        Resource = concat(values(local.janitors), [for key in ["function", "log_group"] : "${local.janitors[key]}:*"])
       },
     ]
 
@@ -176,19 +189,39 @@ locals {
           Effect    = "Deny"
           Action    = "*"
           Resource  = "*"
-          Condition = { StringEquals = { (key) = ["staging", "production"] } }
+          Condition = { StringLike = { (key) = ["staging", "production", "*/*"] } }
         }
       ],
-      [for statement in [
-        { Sid = "LeaveReleasedStacks", Effect = "Deny", Action = "*", Resource = local.released },
+      # What was put there is what production runs, whatever commit was approved.
+      [
+        {
+          Sid       = "LeaveReleasedPackages"
+          Effect    = "Deny"
+          NotAction = ["s3:Get*", "s3:List*"]
+          Resource  = "${local.artefact_bucket_arn}/artefacts/released/*"
+        },
+      ],
+      # The boundary goes by what a role is tagged with.
+      [
         {
           Sid       = "CallNothingAReleasedStacks"
           Effect    = "Deny"
           Action    = "*"
           Resource  = "*"
-          Condition = { StringEquals = { "aws:RequestTag/Stack" = try(var.oidc.released_stacks, []) } }
+          Condition = { StringLike = { "aws:RequestTag/Stack" = concat(local.nobodys, flatten([for stack in try(var.oidc.released_stacks, []) : [stack, "${stack}-*"]])) } }
         },
-      ] : statement if length(local.released) > 0],
+        {
+          Sid       = "CallRolesAStacks"
+          Effect    = "Deny"
+          Action    = ["iam:CreateRole", "iam:TagRole"]
+          Resource  = "*"
+          Condition = { Null = { "aws:RequestTag/Stack" = "false" }, StringNotLike = { "aws:RequestTag/Stack" = "paygo-?*" } }
+        },
+      ],
+      [
+        for resources in [local.released] :
+        { Sid = "LeaveReleasedStacks", Effect = "Deny", Action = "*", Resource = resources } if length(resources) > 0
+      ],
     )
     releaser = [
       {

@@ -7,6 +7,14 @@ locals {
     service => "${local.arn}:${service}:${local.here}"
   }
 
+  # What it is made of, by their names.
+  janitors = {
+    function  = "${local.arns["lambda"]}:function:${local.janitor}"
+    log_group = "${local.arns["logs"]}:log-group:/aws/lambda/${local.janitor}"
+    rule      = "${local.arns["events"]}:rule/${local.janitor}"
+    table     = "${local.arns["dynamodb"]}:table/paygo-account-buckets"
+  }
+
   # What a stack has is named like it, so that these are all stacks' and nobody else's.
   janitor_statements = {
     # Listing names no resource, so that AWS knows no narrower one for it; what is attached to what is listed by the name of either, and
@@ -182,13 +190,19 @@ locals {
       effect  = "Deny"
       actions = ["dynamodb:DeleteTable", "iam:DeleteRole", "iam:DeleteRolePolicy", "lambda:DeleteFunction", "logs:DeleteLogGroup", "s3:DeleteBucket", "sns:DeleteTopic"]
       resources = concat(local.account_roles, [
-        "${local.arns["dynamodb"]}:table/paygo-account-buckets",
-        "${local.arns["lambda"]}:function:${local.janitor}",
-        "${local.arns["logs"]}:log-group:/aws/lambda/${local.janitor}",
+        local.janitors["table"],
+        local.janitors["function"],
+        local.janitors["log_group"],
         local.state_bucket_arn,
         local.artefact_bucket_arn,
         local.inbox_arn,
       ])
+    }
+    # What people have said stands.
+    NeverWhatPeopleSaid = {
+      effect    = "Deny"
+      actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject"]
+      resources = [for folder in ["approvals", "emergencies"] : "${local.state_bucket_arn}/${folder}/*"]
     }
   }
 }

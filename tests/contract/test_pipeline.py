@@ -108,9 +108,9 @@ HANDED_ON: dict[str, dict[str, str]] = {
         "DEPLOY_ROLE": "arn:aws:iam::123456789012:role/paygo-releaser",
     },
     "stacks of merged branches": {"OWNER": "solar", "SINCE": "abc123"},
-    "janitor": {"APPLY": "yes"},
+    "janitor": {"APPLY": "yes", "BRANCHES": "origin"},
 }
-TOLD = {"BRANCH", "STAGE", "TTL", "SINCE", "TARGET", "COMMIT", "OWNER", "APPLY", "DEPLOY_ROLE", "PROFILE"}
+TOLD = {"BRANCH", "STAGE", "TTL", "SINCE", "TARGET", "COMMIT", "OWNER", "APPLY", "BRANCHES", "DEPLOY_ROLE", "PROFILE"}
 VERBS_OF_CI = {"deploy", "destroy", "status"}  # what `make stack` and `make destroy-merged` call
 
 _MAKE = re.compile(r"\bmake ([a-z-]+)")

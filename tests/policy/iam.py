@@ -37,10 +37,11 @@ def _matches(statement: Statement, call: Call) -> bool:
         if actions
         else not any(_like(call.action, one, ignore_case=True) for one in others)
     )
-    resources = (_filled(one, call) for one in _list(statement["Resource"]))
+    resources = (_filled(one, call) for one in _list(statement.get("Resource", statement.get("NotResource"))))
+    listed = any(one is not None and _like(call.resource, one) for one in resources)
     return (
         named
-        and any(one is not None and _like(call.resource, one) for one in resources)
+        and listed is ("Resource" in statement)
         and all(
             _OPERATORS[operator](call.context.get(key), _list(values))
             for operator, block in statement.get("Condition", {}).items()
@@ -54,6 +55,8 @@ _OPERATORS: Mapping[str, Callable[[str | None, list[str]], bool]] = {
     "StringEquals": lambda had, values: had in values,
     "StringNotEquals": lambda had, values: had not in values,
     "StringLike": lambda had, values: had is not None and any(_like(had, value) for value in values),
+    "StringNotLike": lambda had, values: had is None or not any(_like(had, value) for value in values),
+    "Null": lambda had, values: values == [str(had is None).lower()],
     "Bool": lambda had, values: had in values,
 }
 

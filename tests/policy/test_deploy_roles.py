@@ -25,13 +25,18 @@ ROLE = f"{ARN}:role/{STACK}-ledger-book-payments"
 OURS = [f"{ARN}:role/paygo-{name}-{REGION}" for name in ("api-gateway", "deployer", "releaser", "janitor")]
 BOUND = {"iam:PermissionsBoundary": BOUNDARY}
 STATE = f"arn:aws:s3:::paygo-state-{ACCOUNT}-{REGION}"
+HERE = f"{REGION}:{ACCOUNT}"
+JANITOR = f"arn:aws:lambda:{HERE}:function:paygo-janitor-{REGION}"
+JANITORS_LOGS = f"arn:aws:logs:{HERE}:log-group:/aws/lambda/paygo-janitor-{REGION}"
+BUCKETS = f"arn:aws:dynamodb:{HERE}:table/paygo-account-buckets"
+ARTEFACTS = f"paygo-artefacts-{ACCOUNT}-{REGION}"
 LONGEST_POLICY = 6144  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 
 
 @pytest.fixture(scope="session")
 def piped(planner: Planner) -> Plan:
     """An account with all that a pipeline takes."""
-    return planner.account(oidc=OIDC, alarm_address="ops@example.org", budget=250)
+    return planner.account(oidc=OIDC, alarm_address="ops@example.org", budget=250, artefact_bucket=ARTEFACTS)
 
 
 def of_role(plan: Plan, kind: str) -> list[Statement]:
@@ -79,7 +84,23 @@ ESCALATIONS = (
     *(Call("iam:DeleteRole", ours) for ours in OURS),
     *(Call("iam:TagRole", ours) for ours in OURS),
     Call("s3:PutObject", f"{STATE}/approvals/paygo-main/0123/now.json"),
+    Call("s3:PutObject", f"{STATE}/emergencies/{STACK}/0123/now.json"),
     Call("s3:DeleteObject", f"{STATE}/emergencies/paygo-main/0123/now.json"),
+    Call("lambda:UpdateFunctionCode", JANITOR),
+    Call("lambda:UpdateFunctionConfiguration", JANITOR),
+    Call("lambda:UpdateAlias", JANITOR),
+    Call("lambda:AddPermission", f"{JANITOR}:live"),
+    Call("lambda:InvokeFunction", f"{JANITOR}:live"),
+    *(
+        Call(f"events:{verb}", f"arn:aws:events:{HERE}:rule/paygo-janitor-{REGION}")
+        for verb in ("PutTargets", "DisableRule")
+    ),
+    Call("logs:DeleteLogGroup", JANITORS_LOGS),
+    Call("logs:PutLogEvents", f"{JANITORS_LOGS}:log-stream:x"),
+    *(
+        Call(f"dynamodb:{verb}", BUCKETS)
+        for verb in ("DeleteTable", "UpdateTable", "PutItem", "DeleteItem", "PutResourcePolicy")
+    ),
     Call("s3:PutObject", f"{STATE}/account/terraform.tfstate"),
     Call("s3:PutBucketPolicy", STATE),
     Call("s3:DeleteBucket", STATE),
@@ -92,6 +113,7 @@ ESCALATIONS = (
 # What a deploy does.
 WORK = (
     Call("iam:CreateRole", ROLE, {**BOUND, "aws:RequestTag/Stack": STACK, "aws:RequestTag/Stage": "development"}),
+    Call("iam:TagRole", ROLE, {"aws:RequestTag/Commit": "0000000"}),
     Call("iam:PutRolePolicy", ROLE, BOUND),
     Call("iam:DeleteRolePolicy", ROLE, BOUND),
     Call("iam:DeleteRole", ROLE),
@@ -105,8 +127,12 @@ WORK = (
     Call("s3:PutObject", f"{STATE}/stacks/{STACK}/terraform.tfstate"),
     Call("s3:GetObject", f"{STATE}/account/applied.json"),
     Call("s3:GetObject", f"{STATE}/approvals/{STACK}/0123/now.json"),
-    Call("s3:PutObject", f"{STATE}/emergencies/{STACK}/0123/now.json"),
-    Call("s3:PutObject", f"arn:aws:s3:::paygo-artefacts-{ACCOUNT}-{REGION}/artefacts/ledger.zip"),
+    # A janitor run by hand shares AWS's rates with the account's.
+    *(Call(f"dynamodb:{verb}", BUCKETS) for verb in ("BatchGetItem", "DescribeTable", "GetItem", "UpdateItem")),
+    Call("lambda:GetFunction", JANITOR),
+    # A branch may be called so.
+    Call("lambda:UpdateFunctionCode", f"arn:aws:lambda:{HERE}:function:paygo-janitor-ledger-book-payments"),
+    Call("s3:PutObject", f"arn:aws:s3:::{ARTEFACTS}/artefacts/ledger.zip"),
     Call("sns:Publish", f"arn:aws:sns:{REGION}:{ACCOUNT}:paygo-inbox"),
     # What a deploy and a destroy look for after a kill.
     *(
@@ -139,6 +165,16 @@ RELEASED = (
     Call("apigateway:DELETE", f"arn:aws:apigateway:{REGION}::/restapis/abc", {"aws:ResourceTag/Stage": "production"}),
     Call("iam:CreateRole", ROLE, {**BOUND, "aws:RequestTag/Stage": "production"}),
     Call("iam:CreateRole", ROLE, {**BOUND, "aws:RequestTag/Stack": "paygo-main"}),
+    *(
+        Call(action, ROLE, {**BOUND, "aws:RequestTag/Stack": stack})
+        for action in ("iam:CreateRole", "iam:TagRole")
+        for stack in ("paygo", "paygo/production", "paygo-main/partners", "paygo-main-ledger", "acme", "*")
+    ),
+    Call("iam:TagRole", ROLE, {"aws:RequestTag/Stage": "production/outbound"}),
+    *(
+        Call(action, f"arn:aws:s3:::{ARTEFACTS}/artefacts/released/ledger.zip")
+        for action in ("s3:PutObject", "s3:DeleteObject", "s3:ReplicateObject")
+    ),
 )
 
 
@@ -168,6 +204,17 @@ def test_only_the_releaser_reads_what_stages_are_given(piped: Plan) -> None:
     assert not allows(of_role(piped, "deployer"), read)
 
 
+@pytest.mark.parametrize("folder", ["approvals", "emergencies"])
+@pytest.mark.parametrize("action", ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject"])
+def test_the_janitor_leaves_what_people_have_said(action: str, folder: str, account: Plan) -> None:
+    statements = account.named("aws_iam_role_policy", "janitor").document("policy")["Statement"]
+    said = Call(action, f"{STATE}/{folder}/paygo-main/0123/now.json")
+
+    assert not allows(statements, said)
+    if action.startswith("s3:Delete"):
+        assert allows(without(statements, "NeverWhatPeopleSaid"), said)
+
+
 def without(statements: list[Statement], sid: str) -> list[Statement]:
     assert any(one.get("Sid") == sid for one in statements)
     return [one for one in statements if one.get("Sid") != sid]
@@ -179,11 +226,19 @@ def without(statements: list[Statement], sid: str) -> list[Statement]:
         ("LeaveTheAccountsRoles", Call("iam:DeleteRole", OURS[1])),
         ("LeaveTheAccountsRoles", Call("iam:PassRole", OURS[3], {"iam:PassedToService": "lambda.amazonaws.com"})),
         ("LeaveApprovals", Call("s3:PutObject", f"{STATE}/approvals/{STACK}/0123/now.json")),
+        ("LeaveApprovals", Call("s3:PutObject", f"{STATE}/emergencies/{STACK}/0123/now.json")),
         ("LeaveTheAccount", Call("s3:PutBucketPolicy", STATE)),
+        ("LeaveTheJanitor", Call("lambda:UpdateFunctionCode", JANITOR)),
         ("LeaveReleasedStacks", RELEASED[0]),
         ("LeaveOtherStages", RELEASED[6]),
         ("MakeNothingOfAnotherStage", RELEASED[7]),
         ("CallNothingAReleasedStacks", RELEASED[8]),
+        (
+            "LeaveReleasedPackages",
+            Call("s3:PutObject", f"arn:aws:s3:::{ARTEFACTS}/artefacts/released/ledger.zip"),
+        ),
+        ("CallRolesAStacks", Call("iam:CreateRole", ROLE, {**BOUND, "aws:RequestTag/Stack": "acme"})),
+        ("CallRolesAStacks", Call("iam:TagRole", ROLE, {"aws:RequestTag/Stack": "*"})),
     ],
 )
 def test_each_denial_is_what_keeps_a_deployer_from_something(sid: str, call: Call, piped: Plan) -> None:
@@ -304,8 +359,12 @@ def test_an_artefact_is_reached_over_tls_only(account: Plan) -> None:
     assert statement["Resource"] == ["arn:aws:s3:::artefacts", "arn:aws:s3:::artefacts/*"]
 
 
-def test_policies_fit(piped: Plan) -> None:
-    for policy in piped.of("aws_iam_policy"):
+def test_policies_fit_with_some_keys_and_released_stacks(planner: Planner) -> None:
+    released = ["paygo-staging", "paygo-production", "paygo-rehearsal"]
+    account = planner.account(
+        oidc={**OIDC, "released_stacks": released}, token_keys=["1", "2"], artefact_bucket=ARTEFACTS
+    )
+    for policy in account.of("aws_iam_policy"):
         compact = json.dumps(policy.document("policy"), separators=(",", ":"))
         assert len(compact) <= LONGEST_POLICY, f"{policy.address} has {len(compact)} characters"
 
@@ -362,6 +421,61 @@ def test_no_role_of_a_branch_goes_past_its_boundary_whatever_is_written_into_it(
     tags = {"aws:PrincipalTag/Stack": STACK, "aws:PrincipalTag/Stage": "development"}
 
     assert not allows(boundary(account), Call(call.action, call.resource, {**tags, **call.context}))
+
+
+LEDGER = f"arn:aws:dynamodb:{HERE}:table/paygo-main-ledger"
+GIVEN = f"arn:aws:secretsmanager:{HERE}:secret:paygo/production/outbound/crm-Ab1Cd2"
+
+
+@pytest.mark.parametrize(
+    ("stack", "stage", "action", "resource"),
+    [
+        ("paygo", "development", "dynamodb:GetItem", LEDGER),
+        ("paygo-eu", "development", "sqs:SendMessage", f"arn:aws:sqs:{HERE}:paygo-eu-west-ledger"),
+        ("paygo/production", "development", "secretsmanager:GetSecretValue", GIVEN),
+        (
+            "paygo-main/partners",
+            "development",
+            "secretsmanager:GetSecretValue",
+            f"arn:aws:secretsmanager:{HERE}:secret:paygo-main/partners/crm-Ab1Cd2",
+        ),
+        ("acme", "development", "dynamodb:GetItem", f"arn:aws:dynamodb:{HERE}:table/acme-ledger"),
+        ("acme", "development", "s3:GetObject", "arn:aws:s3:::acme-payrolls/key"),
+        ("*", "development", "lambda:InvokeFunction", f"arn:aws:lambda:{HERE}:function:somebody-elses"),
+        # As a session may be tagged.
+        ("paygo-main", "development", "dynamodb:GetItem", LEDGER),
+        (
+            "paygo-main-ledger",
+            "development",
+            "lambda:InvokeFunction",
+            f"arn:aws:lambda:{HERE}:function:paygo-main-ledger-book",
+        ),
+        (STACK, "production", "secretsmanager:GetSecretValue", GIVEN),
+        (STACK, "production/outbound", "secretsmanager:GetSecretValue", GIVEN),
+    ],
+)
+def test_a_tag_takes_a_branchs_role_nowhere(
+    stack: str, stage: str, action: str, resource: str, planner: Planner
+) -> None:
+    account = planner.account(oidc={**OIDC, "released_stacks": ["paygo-main", "paygo-eu-west"]})
+    tags = {"aws:PrincipalTag/Stack": stack, "aws:PrincipalTag/Stage": stage, "aws:PrincipalArn": ROLE}
+
+    assert allows([one for one in boundary(account) if one["Effect"] == "Allow"], Call(action, resource, tags))
+    assert not allows(boundary(account), Call(action, resource, tags))
+
+
+@pytest.mark.parametrize(
+    "caller", [f"{ARN}:role/paygo-main-ledger-book", f"arn:aws:sts::{ACCOUNT}:assumed-role/paygo-main-ledger-book/x"]
+)
+def test_a_released_stack_reaches_its_own_and_what_its_stage_is_given(caller: str, piped: Plan) -> None:
+    tags = {
+        "aws:PrincipalTag/Stack": "paygo-main",
+        "aws:PrincipalTag/Stage": "production",
+        "aws:PrincipalArn": caller,
+    }
+
+    assert allows(boundary(piped), Call("dynamodb:GetItem", LEDGER, tags))
+    assert allows(boundary(piped), Call("secretsmanager:GetSecretValue", GIVEN, tags))
 
 
 def test_a_stack_that_is_called_like_the_accounts_buckets_reads_none_of_them(account: Plan) -> None:

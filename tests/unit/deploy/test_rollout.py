@@ -74,7 +74,9 @@ def clients(functions: Lambda) -> Iterator[Clients]:
         yield clients
 
 
-def state(notify: str, book: str = "1", *, aliases: Mapping[str, str] | None = None) -> State:
+def state(
+    notify: str, book: str = "1", *, aliases: Mapping[str, str] | None = None, stage: str = "development"
+) -> State:
     """What Terraform wrote down: the versions it published, and where it made the aliases."""
     instances = [
         {"attributes": {"name": "live", "function_name": name, "function_version": version}}
@@ -82,19 +84,22 @@ def state(notify: str, book: str = "1", *, aliases: Mapping[str, str] | None = N
     ]
     return State(
         {
-            "outputs": {"releases": {"value": {"payments": {NOTIFY: notify}, "ledger": {BOOK: book}}}},
+            "outputs": {
+                "releases": {"value": {"payments": {NOTIFY: notify}, "ledger": {BOOK: book}}},
+                "stage": {"value": stage},
+            },
             "resources": [{"mode": "managed", "type": "aws_lambda_alias", "instances": instances}],
         }
     )
 
 
-def deploy(clients: Clients, notify: str, book: str = "1") -> list[str]:
+def deploy(clients: Clients, notify: str, book: str = "1", stage: str = "development") -> list[str]:
     functions = clients("lambda")
     functions.publish(NOTIFY, notify)
     functions.publish(BOOK, book)
     functions.calls.clear()
     told: list[str] = []
-    rollout.go_live(clients, STACK, state(notify, book), STAMP, told.append)
+    rollout.go_live(clients, STACK, state(notify, book, stage=stage), STAMP, told.append)
     return told
 
 
@@ -160,6 +165,38 @@ def test_a_rollback_goes_back_and_a_deploy_says_that_it_takes_that_back(clients:
     assert (made.number, made.stamp) == (3, Stamp("later", "bob@example.org", "abc123"))
     assert deploy(clients, "2") == ["release 4 is live: payments 1 function; it takes back the rollback to release 1"]
     assert functions.live[NOTIFY] == "2"
+
+
+def test_production_does_not_go_back_to_what_it_was_as_another_stage(clients: Clients, functions: Lambda) -> None:
+    deploy(clients, "1")
+    deploy(clients, "2", stage="production")
+    deploy(clients, "3", stage="production")
+
+    with pytest.raises(
+        DeployError, match=r"^Release 1 was made for development and cannot go into production: [^.]+\.$"
+    ):
+        rollout.roll_back(clients, STACK, STAMP, to=1, stage="production")
+    assert functions.live[NOTIFY] == "3"
+
+    rollout.roll_back(clients, STACK, STAMP, stage="production")
+    assert functions.live[NOTIFY] == "2"
+    assert [one.stage for one in Record(clients, STACK).history] == ["development", *3 * ["production"]]
+    rollout.roll_back(clients, STACK, STAMP, to=1, stage="development")
+    assert functions.live[NOTIFY] == "1"
+
+
+def test_a_release_of_before_stages_were_written_down_can_be_gone_back_to(clients: Clients, functions: Lambda) -> None:
+    deploy(clients, "1", stage="production")
+    deploy(clients, "2", stage="production")
+    content, tag = storage.read_version(clients, rollout.key(STACK))
+    assert content is not None
+    for release in content["releases"]:
+        del release["stage"]
+    storage.write_version(clients, rollout.key(STACK), content, instead_of=tag)
+
+    rollout.roll_back(clients, STACK, STAMP, stage="production")
+
+    assert functions.live[NOTIFY] == "1"
 
 
 def test_a_killed_rollback_is_finished_by_the_next(clients: Clients, functions: Lambda) -> None:

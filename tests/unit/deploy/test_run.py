@@ -1,6 +1,7 @@
 """Past an answer that got lost: Terraform asks again for what it has made, and does not know that it did."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +80,66 @@ def test_a_run_is_as_patient_as_it_was_told_to_be(
 
     assert isinstance(result.exception, Held)
     assert asked == [(doing, 480)]
+
+
+@pytest.fixture
+def in_the_cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What comes before a stack is touched goes well."""
+    monkeypatch.setenv("PAYGO_HOME", str(tmp_path))
+    monkeypatch.setattr("deploy.target.choose", lambda *_: Target("eu-west-1", "123456789012", "p"))
+    monkeypatch.setattr("deploy.storage.make_state_bucket", lambda _clients: None)
+    monkeypatch.setattr("deploy.lock.held", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(State, "load", lambda *_: State({"outputs": {"stage": {"value": "production"}}}))
+
+
+@pytest.mark.usefixtures("in_the_cloud")
+@pytest.mark.parametrize(
+    ("stage", "key"),
+    [
+        ("development", "artefacts/ledger-1.zip"),
+        ("staging", "artefacts/released/ledger-1.zip"),
+        ("production", "artefacts/released/ledger-1.zip"),
+    ],
+)
+def test_what_a_stage_runs_is_put_where_only_its_deployers_may_write(
+    stage: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put: list[str] = []
+
+    def upload(_clients: object, _folder: Path, manifest: Mapping[str, Mapping[str, str]]) -> None:
+        put.append(manifest["ledger"]["key"])
+        raise Held
+
+    manifest = {"ledger": {"key": "artefacts/ledger-1.zip"}, "janitor": {"file": "j.zip", "key": "account/j.zip"}}
+    monkeypatch.setattr("deploy.approval.require", lambda *_: None)
+    monkeypatch.setattr("deploy.stage_secrets.require", lambda *_: {})
+    monkeypatch.setattr("deploy.preflight.check", lambda *_: "room")
+    monkeypatch.setattr("deploy.packages.build", lambda *_: manifest)
+    monkeypatch.setattr("deploy.account.ensure", lambda *_: None)
+    monkeypatch.setattr("deploy.storage.upload", upload)
+    monkeypatch.setattr(run, "_strays", lambda *_: [])
+    monkeypatch.setattr(Folder, "init", lambda _self: None)
+
+    with pytest.raises(Held):
+        run.up(run.Wish("demo", profile="p", stage=stage))
+
+    assert put == [key]
+
+
+@pytest.mark.usefixtures("in_the_cloud")
+def test_a_rollback_knows_its_stacks_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def roll_back(*_: object, stage: str, **__: object) -> None:
+        asked.append(stage)
+        raise Held
+
+    monkeypatch.setattr("deploy.rollout.roll_back", roll_back)
+
+    with pytest.raises(Held):
+        run.roll_back(run.Wish("demo", profile="p"), None, 1)
+
+    assert asked == ["production"]
 
 
 def test_what_a_lost_answer_left_is_removed_and_made_again(

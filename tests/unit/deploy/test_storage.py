@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from moto import mock_aws
 
-from deploy import storage
+from deploy import packages, storage
 from deploy.target import Clients, Target
 
 
@@ -45,6 +46,34 @@ def test_a_deploy_leaves_a_state_bucket_that_is_there_and_make_account_sets_it_r
 
     storage.settle_state_bucket(clients)
     assert all(walls(clients).values())
+
+
+def test_a_package_is_put_where_its_stage_is_read_from_and_over_none_that_is_there(
+    clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3, bucket = clients("s3"), storage.artefact_bucket(clients.target)
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    (tmp_path / "ledger-1.zip").write_bytes(b"ours")
+    manifest = {"ledger": {"file": "ledger-1.zip", "key": "artefacts/ledger-1.zip"}}
+    released = packages.of_stage(manifest, "production")
+
+    assert packages.of_stage(manifest, "development") == manifest
+    assert [storage.upload(clients, tmp_path, manifest) for _ in range(2)] == [1, 0]
+    assert storage.upload(clients, tmp_path, released) == 1
+    assert s3.get_object(Bucket=bucket, Key="artefacts/released/ledger-1.zip")["Body"].read() == b"ours"
+
+    # Two look, find nothing, and put it there.
+    s3.put_object(Bucket=bucket, Key="artefacts/ledger-1.zip", Body=b"another's")
+    monkeypatch.setattr(s3, "get_paginator", lambda _operation: Nothing())
+    storage.upload(clients, tmp_path, manifest)
+    assert s3.get_object(Bucket=bucket, Key="artefacts/ledger-1.zip")["Body"].read() == b"another's"
+
+
+class Nothing:
+    """A list of what is not there yet."""
+
+    def paginate(self, **_: str) -> list[dict[str, object]]:
+        return [{}]
 
 
 @pytest.mark.parametrize(

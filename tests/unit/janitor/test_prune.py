@@ -121,11 +121,15 @@ def test_logs_of_what_is_gone_go_and_others_stay(clients: Clients, account: Acco
 def packages(clients: Clients, account: Account) -> None:
     s3 = account.client("s3")
     s3.create_bucket(Bucket=storage.artefact_bucket(HERE))
-    for key in ("artefacts/used.zip", "artefacts/unused.zip"):
+    for key in ("artefacts/used.zip", "artefacts/unused.zip", "artefacts/released/1.zip", "artefacts/released/2.zip"):
         s3.put_object(Bucket=storage.artefact_bucket(HERE), Key=key, Body=b"")
     for key in ("account/janitor-1.zip", "account/janitor-2.zip"):
         s3.put_object(Bucket=storage.state_bucket(HERE), Key=key, Body=b"")
-    for stack, key in (("paygo-demo", "artefacts/used.zip"), (storage.ACCOUNT, "account/janitor-2.zip")):
+    for stack, key in (
+        ("paygo-demo", "artefacts/used.zip"),
+        ("paygo-main", "artefacts/released/2.zip"),
+        (storage.ACCOUNT, "account/janitor-2.zip"),
+    ):
         known = {"mode": "managed", "type": "aws_lambda_function", "instances": [{"attributes": {"s3_key": key}}]}
         storage.write(clients, storage.state_key(stack), {"resources": [known]})
 
@@ -135,7 +139,11 @@ def test_packages_that_no_state_names_go_when_they_are_a_day_old(clients: Client
 
     assert found(clients) == []
     doomed = litter(clients, planned(clients), TOMORROW)
-    assert sorted(one.name for one in doomed) == ["account/janitor-1.zip", "artefacts/unused.zip"]
+    assert sorted(one.name for one in doomed) == [
+        "account/janitor-1.zip",
+        "artefacts/released/1.zip",
+        "artefacts/unused.zip",
+    ]
     assert prune.remove(doomed) == []
     assert found(clients, TOMORROW) == []
 
