@@ -16,7 +16,7 @@ from janitor.errors import is_gone
 from janitor.errors import told as said
 from janitor.found import Found, counted, stack_of
 from janitor.run import Plan
-from janitor.services import functions, gateway, messages, pages
+from janitor.services import functions, messages, pages
 from janitor.storage import State
 
 KEPT = 3
@@ -144,20 +144,10 @@ def _layer_versions(clients: Clients, planned: Plan, staying: Sequence[str]) -> 
 
 
 def _logs(clients: Clients, planned: Plan) -> Iterator[Litter]:
-    """Find logs of functions and APIs that are gone, and that no stack claims."""
+    """Find logs of functions that are gone, and that no stack claims; an API's name nobody and go with it."""
     there = {f"/aws/lambda/{found.id}" for found in planned.everything.get("function", ())}
     for kind, found in planned.unowned:
         if kind.words == "log group" and found.name.startswith("/aws/lambda/") and found.name not in there:
-            yield Litter("orphaned log group", found.name, partial(messages.remove_log_group, clients, found))
-    written = planned.everything.get("execution log group", ())
-    if not written:
-        return
-    # Not only ours: another's API has such a group too.
-    apis = {found.id for found in gateway.apis(clients, "")}
-    claimed = {task.found.id for one in planned.judged for task in one.tasks}
-    for found in written:
-        api = found.name.removeprefix(messages.EXECUTION_LOGS).partition("/")[0]
-        if api not in apis and found.id not in claimed:
             yield Litter("orphaned log group", found.name, partial(messages.remove_log_group, clients, found))
 
 
