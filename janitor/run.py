@@ -50,6 +50,7 @@ class Plan:
     unowned: Sequence[tuple[Kind, Found]] = ()
     everything: look.Held = field(default_factory=dict)
     states: Mapping[str, State] = field(default_factory=dict)
+    wish: Wish = field(default_factory=Wish)
 
     @property
     def going(self) -> list[Judged]:
@@ -74,6 +75,8 @@ class Outcome:
         How often AWS said that it was called too often.
     in_time
         Whether it ended before its deadline; if not, another slice goes on.
+    stayed
+        The stacks that no longer went when their lock was taken, and why.
     """
 
     gone: Sequence[str]
@@ -81,6 +84,7 @@ class Outcome:
     seconds: float
     throttled: int
     in_time: bool = True
+    stayed: Sequence[str] = ()
 
 
 def plan(clients: Clients, locks: Locks, wish: Wish, now: datetime) -> Plan:
@@ -95,7 +99,8 @@ def plan(clients: Clients, locks: Locks, wish: Wish, now: datetime) -> Plan:
     stacks = sorted(kept | found.by_stack.keys())
 
     def standing(stack: str) -> Standing:
-        return _standing(stack, states.get(stack, State({})), found.by_stack.get(stack, ()), locks, now)
+        state, tasks = states.get(stack, State({})), found.by_stack.get(stack, ())
+        return _standing(stack, state, tasks, locks.holder(stack, now), locks.begun(stack))
 
     with ThreadPoolExecutor(look.THREADS) as pool:
         standings = list(pool.map(standing, stacks))
@@ -105,13 +110,12 @@ def plan(clients: Clients, locks: Locks, wish: Wish, now: datetime) -> Plan:
         verdict = decide(one, wish, now)
         if verdict.goes:
             tasks = look.verified(clients, tasks, known | found.by_stack.keys())
-            if _is_protected(clients, tasks):
-                verdict = Verdict(goes=False, why="protected: something of it may not be deleted")
+            verdict = _unless_protected(clients, verdict, tasks)
         judged.append(Judged(one.stack, verdict, tasks))
-    return Plan(judged, found.unowned, everything, states)
+    return Plan(judged, found.unowned, everything, states, wish)
 
 
-def _standing(stack: str, state: State, tasks: Sequence[Task], locks: Locks, now: datetime) -> Standing:
+def _standing(stack: str, state: State, tasks: Sequence[Task], holder: str, begun: str) -> Standing:
     tags: dict[str, str] = {}
     for task in tasks:
         tags.update(task.found.tags or {})
@@ -127,16 +131,18 @@ def _standing(stack: str, state: State, tasks: Sequence[Task], locks: Locks, now
         stage=str(state.output("stage") or tags.get("Stage") or ""),
         protected=any(table.get("deletion_protection_enabled") for table in state.known("aws_dynamodb_table")),
         has_state=not state.is_empty,
-        holder=locks.holder(stack, now),
-        begun=locks.begun(stack),
+        holder=holder,
+        begun=begun,
     )
 
 
-def _is_protected(clients: Clients, tasks: Sequence[Task]) -> bool:
+def _unless_protected(clients: Clients, verdict: Verdict, tasks: Sequence[Task]) -> Verdict:
     """Ask what may be protected itself, since a state can be lost and a table cannot be had back."""
     asked = [task for task in tasks if task.kind.protected]
     with ThreadPoolExecutor(look.THREADS) as pool:
-        return any(pool.map(lambda task: task.kind.protected and task.kind.protected(clients, task.found), asked))
+        if any(pool.map(lambda task: task.kind.protected and task.kind.protected(clients, task.found), asked)):
+            return Verdict(goes=False, why="protected: something of it may not be deleted")
+    return verdict
 
 
 def remove(
@@ -161,8 +167,10 @@ def remove(
     began = time.time()
     lasts = min(timedelta(seconds=2 * planned.rehearsed().seconds) + _PATIENCE, _until(deadline))
     deadline = min(deadline, began + lasts.total_seconds() - _EARLIER)
-    mine, left = _lock(locks, planned, lasts)
-    tasks = [task for one in planned.going if one.stack in mine for task in one.tasks]
+    begun, left = _lock(locks, planned, lasts)
+    tasks = _fresh(clients, begun) if begun else []
+    mine, stayed = _judged_again(clients, locks, planned, begun, tasks)
+    tasks = [task for task in tasks if task.stack in mine]
     throttled, open_stacks = 0, set(mine)
     failures: Sequence[tuple[Task, str]] = ()
     gone: list[str] = []
@@ -186,19 +194,40 @@ def remove(
     in_time = time.time() < deadline or not tasks
     otherwise = "it is still there" if in_time else "there was no time for it"
     left += [f"{task}: {why.get(task.key, otherwise)}" for task in tasks]
-    return Outcome(gone, left, time.time() - began, throttled, in_time)
+    return Outcome(gone, left, time.time() - began, throttled, in_time, stayed)
 
 
-def _lock(locks: Locks, planned: Plan, lasts: timedelta) -> tuple[list[str], list[str]]:
-    """Take the stacks that go, for so long at most; what somebody else has is left."""
-    mine, left = [], []
+def _lock(locks: Locks, planned: Plan, lasts: timedelta) -> tuple[dict[str, str], list[str]]:
+    """Take the stacks that go: those that are ours, with why a removal of them was begun before, and what is left."""
+    mine: dict[str, str] = {}
+    left = []
     for one in planned.going:
+        begun = locks.begun(one.stack)
         holder = locks.take(one.stack, one.verdict.why, datetime.now(UTC), lasts)
         if holder:
             left.append(f"{one.stack}: in use: {holder}")
         else:
-            mine.append(one.stack)
+            mine[one.stack] = begun
     return mine, left
+
+
+def _judged_again(
+    clients: Clients, locks: Locks, planned: Plan, begun: Mapping[str, str], tasks: Sequence[Task]
+) -> tuple[list[str], list[str]]:
+    """Judge what is locked by what is there now: a deploy may have renewed it since; give back what no longer goes."""
+    going, stayed = [], []
+    for stack, why in begun.items():
+        of_it = [task for task in tasks if task.stack == stack]
+        state = State.load(clients, storage.state_key(stack))
+        verdict = decide(_standing(stack, state, of_it, "", why), planned.wish, datetime.now(UTC))
+        if verdict.goes:
+            verdict = _unless_protected(clients, verdict, of_it)
+        if verdict.goes:
+            going.append(stack)
+        else:
+            locks.release(stack)
+            stayed.append(f"{stack} stays: {verdict.why}")
+    return going, stayed
 
 
 def _until(deadline: float) -> timedelta:

@@ -133,6 +133,58 @@ def test_a_stack_that_somebody_deploys_meanwhile_is_left_and_told(
     assert left_of(clients, "paygo-old")
 
 
+def test_a_stack_that_was_renewed_meanwhile_is_given_back_and_told(
+    clients: Clients, locks: Locks, account: Account
+) -> None:
+    tags = account.stack("paygo-old", ExpiresAt="2026-11-29T00:00:00Z")
+    planned = plan(clients, locks, Wish(), NOW)
+    account.state("paygo-old", tags | {"ExpiresAt": "never"})
+    before = left_of(clients, "paygo-old")
+
+    outcome = removed(clients, locks, planned)
+
+    assert (outcome.gone, outcome.left) == ([], [])
+    assert outcome.stayed == ["paygo-old stays: it never expires"]
+    assert outcome.stayed[0] in report.ending(outcome)
+    assert left_of(clients, "paygo-old") == before
+    assert storage.read(clients, storage.lock_key("paygo-old")) is None
+
+
+def test_a_stack_that_was_protected_meanwhile_is_given_back_even_when_its_removal_was_begun(
+    clients: Clients, locks: Locks, account: Account
+) -> None:
+    tags = account.stack("paygo-old")
+    locks.take("paygo-old", "named", NOW, run._PATIENCE)
+    planned = plan(clients, locks, Wish(), NOW + run._PATIENCE)
+    pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+    account.table("paygo-old-ledger", pairs, protected=True)
+
+    outcome = removed(clients, Locks(clients, "the next", is_dead=lambda _: True), planned)
+
+    assert verdicts(planned) == {"paygo-old": (True, "named")}
+    assert outcome.stayed == ["paygo-old stays: protected: something of it may not be deleted"]
+    assert "table paygo-old-identity" in left_of(clients, "paygo-old")
+
+
+def test_what_came_after_the_plan_is_removed_too(clients: Clients, locks: Locks, account: Account) -> None:
+    tags = account.stack("paygo-old", ExpiresAt="2026-11-29T00:00:00Z")
+    planned = plan(clients, locks, Wish(), NOW)
+    account.client("sqs").create_queue(QueueName="paygo-old-later", tags=tags)
+    seen: list[int] = []
+
+    remove(
+        clients,
+        Clients(HERE, attempts=1),
+        locks,
+        LocalBuckets(),
+        planned,
+        lambda line: seen.append(int(line.split()[2])),
+    )
+
+    assert seen[0] == len(planned.going[0].tasks) + 1
+    assert left_of(clients, "paygo-old") == []
+
+
 def test_what_cannot_be_removed_is_named_with_its_reason_and_its_state_is_kept(
     clients: Clients, locks: Locks, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
