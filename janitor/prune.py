@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -20,7 +21,9 @@ from janitor.services import functions, messages, pages
 from janitor.storage import State
 
 KEPT = 3
-"""How many versions of a function and of a layer are kept for rolling back, the live one aside."""
+"""How many versions of a function and of a layer are kept at least, the live one aside."""
+RELEASES = 10
+"""How many releases back a stack can be rolled back for sure: every version that they name is kept."""
 YOUNG = timedelta(days=1)
 """A package younger than that may be a deploy's that has not written its state yet."""
 
@@ -39,7 +42,12 @@ def litter(clients: Clients, planned: Plan, now: datetime) -> list[Litter]:
     staying = [one.stack for one in planned.judged if not one.verdict.goes]
     names = [found.id for found in planned.everything.get("function", ()) if _is_of(found, staying)]
     with ThreadPoolExecutor(look.THREADS) as pool:
-        versions = [version for some in pool.map(partial(_versions, clients), names) for version in some]
+        released = _released(pool.map(partial(_releases, clients), staying))
+        versions = [
+            version
+            for some in pool.map(lambda name: _versions(clients, name, released.get(name, set())), names)
+            for version in some
+        ]
     return [
         *versions,
         *_layer_versions(clients, planned, staying),
@@ -99,7 +107,24 @@ def _is_of(found: Found, stacks: Collection[str]) -> bool:
     return stack_of(found, stacks) in set(stacks)
 
 
-def _versions(clients: Clients, name: str) -> list[Litter]:
+def _releases(clients: Clients, stack: str) -> list[Mapping[str, Any]]:
+    written = (storage.read(clients, storage.releases_key(stack)) or {}).get("releases", [])
+    return list(written[-RELEASES:])
+
+
+def _released(histories: Iterable[Iterable[Mapping[str, Any]]]) -> dict[str, set[int]]:
+    """Give the versions of each function that releases name: what was live before each, and after."""
+    named: dict[str, set[int]] = {}
+    for release in chain.from_iterable(histories):
+        for steps in release["services"].values():
+            for function, step in steps.items():
+                named.setdefault(function, set()).update(
+                    int(version) for version in (step["before"], step["after"]) if version is not None
+                )
+    return named
+
+
+def _versions(clients: Clients, name: str, released: Collection[int]) -> list[Litter]:
     client = clients("lambda")
     try:
         published = [
@@ -119,7 +144,7 @@ def _versions(clients: Clients, name: str) -> list[Litter]:
         Litter(
             "function version", f"{name}:{version}", partial(client.delete_function, FunctionName=f"{name}:{version}")
         )
-        for version in superseded(published, named)
+        for version in superseded(published, named | {*released})
     ]
 
 

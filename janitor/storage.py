@@ -44,6 +44,11 @@ def state_key(stack: str) -> str:
     return f"{folder_key(stack)}terraform.tfstate"
 
 
+def releases_key(stack: str) -> str:
+    """Name the object that a stack's releases are written down in."""
+    return f"{folder_key(stack)}releases.json"
+
+
 def read(clients: Clients, key: str) -> dict[str, Any] | None:
     """Read a JSON object of the state bucket, or None when it is not there."""
     return read_version(clients, key)[0]

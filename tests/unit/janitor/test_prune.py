@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from deploy.releases import Kind, Release, Stamp, Step
 from janitor import prune, storage
 from janitor.clients import Clients
 from janitor.decisions import Wish
@@ -62,6 +63,24 @@ def test_old_versions_go_but_for_the_live_one_and_the_last_few(clients: Clients,
     left = client.list_versions_by_function(FunctionName="paygo-demo-identity")["Versions"]
     assert sorted(one["Version"] for one in left) == ["$LATEST", "1", "4", "5", "6"]
     assert found(clients) == []
+
+
+def release(number: int, before: str | None, after: str) -> dict[str, Any]:
+    steps = {"identity": {"paygo-demo-identity": Step(before, after)}}
+    return Release(number, Kind.DEPLOY, Stamp("", "", ""), steps, is_done=True).as_json()
+
+
+def test_versions_that_one_of_the_last_ten_releases_names_are_kept_for_rolling_back(
+    clients: Clients, account: Account
+) -> None:
+    account.state("paygo-demo", {"ExpiresAt": "never"})
+    function(account, "paygo-demo-identity", versions=8, live=8)
+    unmoved = [release(number, "4", "4") for number in range(4, 12)]
+    # The first, which made versions 1 and 2 live, is the eleventh from the end.
+    history = [release(1, "1", "2"), release(2, "3", "3"), *unmoved, release(12, "4", "8")]
+    storage.write(clients, storage.releases_key("paygo-demo"), {"releases": history})
+
+    assert found(clients) == [f"function version paygo-demo-identity:{number}" for number in (1, 2, 5)]
 
 
 def test_versions_of_a_stack_that_goes_are_not_looked_at(clients: Clients, account: Account) -> None:
@@ -166,4 +185,4 @@ def test_a_package_of_today_may_be_a_deploys() -> None:
 
 
 def test_a_function_that_goes_meanwhile_has_nothing_to_prune(clients: Clients) -> None:
-    assert prune._versions(clients, "paygo-demo-gone") == []
+    assert prune._versions(clients, "paygo-demo-gone", {1}) == []
