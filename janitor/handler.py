@@ -16,10 +16,8 @@ from janitor.clients import Clients, Here
 from janitor.decisions import Wish
 from janitor.errors import JanitorError
 from janitor.locks import Locks
-from janitor.run import Outcome, Plan, plan, remove
+from janitor.run import RESERVE, Outcome, Plan, plan, remove
 
-RESERVE = 90
-"""Seconds of a slice that are kept for what was begun to end, and for the fresh look that forgets what is gone."""
 SLICES = 12
 """How often in a row the function calls itself, before Lambda takes it for a loop; the schedule goes on from there."""
 

@@ -24,7 +24,10 @@ SETTLES = 2.0
 """Seconds after which a fresh look is worth one more time: some listings lag behind."""
 _TOLD_EVERY = 5.0
 _PATIENCE = timedelta(minutes=15)
-_EARLIER = 30.0  # seconds that a removal begins nothing before its locks' time is over
+RESERVE = 90.0
+"""Seconds after a deadline for what was begun to end, and for the fresh look that forgets what is gone."""
+_EARLIER = RESERVE + 60  # seconds that a removal begins nothing before its locks' time is over
+_LOST = "in use: somebody else took its removal over"
 
 type Tell = Callable[[str], None]
 
@@ -169,7 +172,7 @@ def remove(
     deadline = min(deadline, began + lasts.total_seconds() - _EARLIER)
     begun, left = _lock(locks, planned, lasts)
     tasks = _fresh(clients, begun) if begun else []
-    mine, stayed = _judged_again(clients, locks, planned, begun, tasks)
+    mine, stayed = _judged_again(clients, locks, planned, begun, tasks, left)
     tasks = [task for task in tasks if task.stack in mine]
     throttled, open_stacks = 0, set(mine)
     failures: Sequence[tuple[Task, str]] = ()
@@ -178,7 +181,7 @@ def remove(
         if round_:
             tasks = _fresh(clients, open_stacks)
         clean = open_stacks - {task.stack for task in tasks}
-        gone += [stack for stack in sorted(clean) if _forget(clients, stack, left)]
+        gone += [stack for stack in sorted(clean) if _forget(clients, locks, stack, left)]
         open_stacks -= clean
         if not tasks or round_ == ROUNDS or time.time() >= deadline:
             break
@@ -188,12 +191,12 @@ def remove(
         throttled += schedule.throttled
         failures = schedule.failures
         time.sleep(SETTLES * (round_ > 0))
-    for stack in open_stacks:
-        locks.pause(stack, datetime.now(UTC))
+    lost = {stack for stack in open_stacks if not locks.pause(stack, datetime.now(UTC))}
+    left += [f"{stack}: {_LOST}" for stack in sorted(lost)]
     why = {task.key: words for task, words in failures}
     in_time = time.time() < deadline or not tasks
     otherwise = "it is still there" if in_time else "there was no time for it"
-    left += [f"{task}: {why.get(task.key, otherwise)}" for task in tasks]
+    left += [f"{task}: {why.get(task.key, otherwise)}" for task in tasks if task.stack not in lost]
     return Outcome(gone, left, time.time() - began, throttled, in_time, stayed)
 
 
@@ -203,7 +206,8 @@ def _lock(locks: Locks, planned: Plan, lasts: timedelta) -> tuple[dict[str, str]
     left = []
     for one in planned.going:
         begun = locks.begun(one.stack)
-        holder = locks.take(one.stack, one.verdict.why, datetime.now(UTC), lasts)
+        # Until it is judged again, no removal is begun that was not before.
+        holder = locks.take(one.stack, begun, datetime.now(UTC), lasts)
         if holder:
             left.append(f"{one.stack}: in use: {holder}")
         else:
@@ -212,7 +216,12 @@ def _lock(locks: Locks, planned: Plan, lasts: timedelta) -> tuple[dict[str, str]
 
 
 def _judged_again(
-    clients: Clients, locks: Locks, planned: Plan, begun: Mapping[str, str], tasks: Sequence[Task]
+    clients: Clients,
+    locks: Locks,
+    planned: Plan,
+    begun: Mapping[str, str],
+    tasks: Sequence[Task],
+    left: list[str],
 ) -> tuple[list[str], list[str]]:
     """Judge what is locked by what is there now: a deploy may have renewed it since; give back what no longer goes."""
     going, stayed = [], []
@@ -222,11 +231,13 @@ def _judged_again(
         verdict = decide(_standing(stack, state, of_it, "", why), planned.wish, datetime.now(UTC))
         if verdict.goes:
             verdict = _unless_protected(clients, verdict, of_it)
-        if verdict.goes:
-            going.append(stack)
-        else:
+        if not verdict.goes:
             locks.release(stack)
             stayed.append(f"{stack} stays: {verdict.why}")
+        elif locks.begin(stack, verdict.why):
+            going.append(stack)
+        else:
+            left.append(f"{stack}: {_LOST}")
     return going, stayed
 
 
@@ -241,8 +252,11 @@ def _fresh(clients: Clients, stacks: Collection[str]) -> list[Task]:
     return look.verified(clients, tasks, known | found.keys())
 
 
-def _forget(clients: Clients, stack: str, left: list[str]) -> bool:
-    """Forget a stack of which nothing was found, unless its state knows of something that no look finds."""
+def _forget(clients: Clients, locks: Locks, stack: str, left: list[str]) -> bool:
+    """Forget a stack of which nothing was found, if it is still ours and its state knows of nothing no look finds."""
+    if not locks.is_ours(stack):
+        left.append(f"{stack}: {_LOST}")
+        return False
     strange = look.not_seen(State.load(clients, storage.state_key(stack)), stack)
     if strange:
         left += [f"{stack}: {one}" for one in strange]

@@ -185,6 +185,76 @@ def test_what_came_after_the_plan_is_removed_too(clients: Clients, locks: Locks,
     assert left_of(clients, "paygo-old") == []
 
 
+def take_over(clients: Clients, stack: str) -> dict[str, str]:
+    theirs = {"doing": "removal", "who": "another", "why": "named", "until": "2100-01-01T00:00:00Z"}
+    storage.write(clients, storage.lock_key(stack), theirs)
+    return theirs
+
+
+def test_a_stack_that_another_took_over_is_neither_forgotten_nor_paused(
+    clients: Clients, locks: Locks, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for stack in ("paygo-done", "paygo-half"):
+        account.stack(stack, ExpiresAt="2026-11-29T00:00:00Z")
+    planned = plan(clients, locks, Wish(), NOW)
+    removes = work.removal
+    theirs: dict[str, str] = {}
+
+    def removal(clients: Clients, task: Task) -> Removed | Refused | Throttled:
+        theirs.update(take_over(clients, task.stack))
+        guarded = task.stack == "paygo-half" and task.kind.words == "queue"
+        return Refused("it is guarded") if guarded else removes(clients, task)
+
+    monkeypatch.setattr(work, "removal", removal)
+    monkeypatch.setattr("janitor.schedule.ATTEMPTS", 1)
+    monkeypatch.setattr(run, "ROUNDS", 1)
+
+    outcome = removed(clients, locks, planned)
+
+    assert outcome.gone == []
+    assert outcome.left == [f"paygo-{name}: in use: somebody else took its removal over" for name in ("done", "half")]
+    assert storage.stacks(clients) == {"paygo-done", "paygo-half"}
+    assert all(storage.read(clients, storage.lock_key(stack)) == theirs for stack in planned.states)
+
+
+def test_a_lease_lasts_past_the_deadline_until_the_fresh_look_has_ended(
+    clients: Clients, locks: Locks, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.stack("paygo-old", ExpiresAt="2026-11-29T00:00:00Z")
+    refuse_queues(monkeypatch)
+    leases: list[str] = []
+    begin = Locks.begin
+
+    def begun(self: Locks, stack: str, why: str) -> bool:
+        leases.append(str((storage.read(clients, storage.lock_key(stack)) or {})["until"]))
+        return begin(self, stack, why)
+
+    monkeypatch.setattr(Locks, "begin", begun)
+    deadline = time.time() + 20
+
+    removed(clients, locks, plan(clients, locks, Wish(), NOW), deadline)
+
+    assert datetime.fromisoformat(leases[0]).timestamp() == pytest.approx(deadline + run.RESERVE + 60, abs=1)
+
+
+def test_a_look_that_was_killed_before_it_judged_again_began_no_removal(
+    clients: Clients, locks: Locks, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags = account.stack("paygo-old", ExpiresAt="2026-11-29T00:00:00Z")
+    planned = plan(clients, locks, Wish(), NOW)
+    account.state("paygo-old", tags | {"ExpiresAt": "never"})
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "_judged_again", killed)
+    with pytest.raises(KeyboardInterrupt):
+        removed(clients, locks, planned)
+
+    later = plan(clients, Locks(clients, "the next", is_dead=lambda _: True), Wish(), NOW)
+    assert verdicts(later) == {"paygo-old": (False, "it never expires")}
+
+
 def test_what_cannot_be_removed_is_named_with_its_reason_and_its_state_is_kept(
     clients: Clients, locks: Locks, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
