@@ -52,6 +52,10 @@ class Locks:
             return "" if self._is_over(found, now) else _words(found)
         return "somebody's Terraform" if storage.read(self.clients, _terraforms(stack)) is not None else ""
 
+    def held(self, now: datetime) -> list[str]:
+        """Name the stacks that somebody works on, and the account where it is one of them."""
+        return [stack for stack in (*sorted(storage.stacks(self.clients)), storage.ACCOUNT) if self.holder(stack, now)]
+
     def begun(self, stack: str) -> str:
         """Say why a removal of a stack was begun that has not ended."""
         found = storage.read(self.clients, storage.lock_key(stack)) or {}

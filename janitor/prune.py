@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -13,10 +13,12 @@ from botocore.exceptions import ClientError
 
 from janitor import look, storage
 from janitor.clients import Clients
+from janitor.decisions import Wish
 from janitor.errors import is_gone
 from janitor.errors import told as said
 from janitor.found import Found, counted, stack_of
-from janitor.run import Plan
+from janitor.locks import Locks
+from janitor.run import Plan, plan
 from janitor.services import functions, messages, pages
 from janitor.storage import State
 
@@ -24,6 +26,7 @@ KEPT = 3
 """How many versions of a function and of a layer are kept at least, the live one aside."""
 RELEASES = 10
 """How many releases back a stack can be rolled back for sure: every version that they name is kept."""
+PACKAGE = "unused package"
 YOUNG = timedelta(days=1)
 """A package younger than that may be a deploy's that has not written its state yet."""
 
@@ -49,11 +52,20 @@ def litter(clients: Clients, planned: Plan, now: datetime) -> list[Litter]:
             for version in some
         ]
     return [
+        *_packages(clients, planned, now),
         *versions,
         *_layer_versions(clients, planned, staying),
         *_logs(clients, planned),
-        *_packages(clients, planned, now),
     ]
+
+
+def looked_for(clients: Clients, locks: Locks, wish: Wish) -> list[Litter]:
+    """Find what can be pruned right now by a look of its own: a removal may take long, and deploys go on beside it."""
+    now = datetime.now(UTC)
+    found = litter(clients, plan(clients, locks, wish, now), now)
+    # Once more, since a deploy that has begun meanwhile may be about to use an old package.
+    busy = any(one.words == PACKAGE for one in found) and locks.held(now)
+    return [one for one in found if not busy or one.words != PACKAGE]
 
 
 def superseded(versions: Iterable[int], named: Iterable[int], kept: int = KEPT) -> list[int]:
@@ -192,7 +204,7 @@ def _packages(clients: Clients, planned: Plan, now: datetime) -> list[Litter]:
         (storage.state_bucket(clients.target), storage.JANITORS_PACKAGES),
     )
     return [
-        Litter("unused package", key, partial(clients("s3").delete_object, Bucket=bucket, Key=key))
+        Litter(PACKAGE, key, partial(clients("s3").delete_object, Bucket=bucket, Key=key))
         for bucket, prefix in places
         for key in unused(_objects(clients, bucket, prefix), used, now)
     ]

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import pytest
+
 from deploy.releases import Kind, Release, Stamp, Step
 from janitor import prune, storage
 from janitor.clients import Clients
@@ -159,6 +161,23 @@ def test_no_package_goes_while_somebody_deploys(clients: Clients, account: Accou
     storage.write(clients, storage.lock_key("paygo-demo"), {"doing": "deploy", "who": "ada"})
 
     assert found(clients, TOMORROW) == []
+
+
+def test_no_package_goes_when_somebody_begins_to_deploy_while_it_is_looked_for(
+    clients: Clients, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages(clients, account)
+    locks = Locks(clients, "the janitor")
+    monkeypatch.setattr(prune, "YOUNG", timedelta(days=-1))
+    listing = prune._objects
+
+    def begun(*asked: Any) -> dict[str, datetime]:
+        storage.write(clients, storage.lock_key(storage.ACCOUNT), {"doing": "deploy", "who": "ada"})
+        return listing(*asked)
+
+    assert len(prune.looked_for(clients, locks, Wish())) == 2
+    monkeypatch.setattr(prune, "_objects", begun)
+    assert prune.looked_for(clients, locks, Wish()) == []
 
 
 def test_what_is_gone_already_is_pruned_and_what_is_refused_is_told(clients: Clients) -> None:
