@@ -36,6 +36,8 @@ class Standing:
         Whether something of it may not be deleted.
     has_state
         Whether a state is kept of it.
+    has_folder
+        Whether anything else is kept of it, as it is from a deploy's first moment on.
     holder
         Who works on it, as far as anybody can know; empty when nobody does.
     begun
@@ -49,6 +51,7 @@ class Standing:
     stage: str = ""
     protected: bool = False
     has_state: bool = True
+    has_folder: bool = False
     holder: str = ""
     begun: str = ""
 
@@ -85,15 +88,15 @@ def _reason(standing: Standing, wish: Wish, now: datetime) -> str:
         return f"expired {standing.expires_at}"
     if wish.living is not None and standing.stack not in wish.living:
         return f"branch {standing.branch or '?'} is gone"
-    if not standing.has_state and _is_abandoned(standing.created_at, now):
+    if not standing.has_state and _is_abandoned(standing, now):
         return "no state knows it"
     return ""
 
 
-def _is_abandoned(created_at: str, now: datetime) -> bool:
-    """Tell whether what has no state is no deploy's that has just begun."""
-    created = _moment(created_at)
-    return created is None or created <= now - ABANDONED_AFTER
+def _is_abandoned(standing: Standing, now: datetime) -> bool:
+    """Tell whether what has no state is no deploy's that has just begun, and may not have tagged anything yet."""
+    created = _moment(standing.created_at)
+    return not standing.has_folder if created is None else created <= now - ABANDONED_AFTER
 
 
 def _stays(expires_at: str) -> str:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from math import inf
 
@@ -103,7 +103,8 @@ def plan(clients: Clients, locks: Locks, wish: Wish, now: datetime) -> Plan:
 
     def standing(stack: str) -> Standing:
         state, tasks = states.get(stack, State({})), found.by_stack.get(stack, ())
-        return _standing(stack, state, tasks, locks.holder(stack, now), locks.begun(stack))
+        kept_of_it = _standing(stack, state, tasks, has_folder=stack in kept)
+        return replace(kept_of_it, holder=locks.holder(stack, now), begun=locks.begun(stack))
 
     with ThreadPoolExecutor(look.THREADS) as pool:
         standings = list(pool.map(standing, stacks))
@@ -118,7 +119,7 @@ def plan(clients: Clients, locks: Locks, wish: Wish, now: datetime) -> Plan:
     return Plan(judged, found.unowned, everything, states, wish)
 
 
-def _standing(stack: str, state: State, tasks: Sequence[Task], holder: str, begun: str) -> Standing:
+def _standing(stack: str, state: State, tasks: Sequence[Task], *, has_folder: bool) -> Standing:
     tags: dict[str, str] = {}
     for task in tasks:
         tags.update(task.found.tags or {})
@@ -131,11 +132,10 @@ def _standing(stack: str, state: State, tasks: Sequence[Task], holder: str, begu
         branch=tag("Branch"),
         expires_at=tag("ExpiresAt"),
         created_at=tag("CreatedAt"),
-        stage=str(state.output("stage") or tags.get("Stage") or ""),
+        stage=str(state.output("stage") or tag("Stage")),
         protected=any(table.get("deletion_protection_enabled") for table in state.known("aws_dynamodb_table")),
         has_state=not state.is_empty,
-        holder=holder,
-        begun=begun,
+        has_folder=has_folder,
     )
 
 
@@ -228,7 +228,9 @@ def _judged_again(
     for stack, why in begun.items():
         of_it = [task for task in tasks if task.stack == stack]
         state = State.load(clients, storage.state_key(stack))
-        verdict = decide(_standing(stack, state, of_it, "", why), planned.wish, datetime.now(UTC))
+        # Its lock makes a folder of its own.
+        standing = replace(_standing(stack, state, of_it, has_folder=stack in planned.states), begun=why)
+        verdict = decide(standing, planned.wish, datetime.now(UTC))
         if verdict.goes:
             verdict = _unless_protected(clients, verdict, of_it)
         if not verdict.goes:

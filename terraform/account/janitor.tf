@@ -81,6 +81,7 @@ locals {
         "lambda:GetFunction",
         "lambda:ListAliases",
         "lambda:ListLayerVersions",
+        "lambda:ListTags", # without it GetFunction leaves them out
         "lambda:ListVersionsByFunction",
       ]
       resources = ["${local.arns["lambda"]}:function:paygo-*", "${local.arns["lambda"]}:layer:paygo-*"]

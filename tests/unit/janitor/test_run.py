@@ -74,6 +74,27 @@ def test_a_stack_without_a_state_is_found_by_its_tags(clients: Clients, locks: L
     assert left_of(clients, "paygo-lost") == []
 
 
+def test_a_stack_whose_state_is_still_empty_is_a_deploys_that_has_just_begun(
+    clients: Clients, locks: Locks, account: Account
+) -> None:
+    storage.write(clients, storage.state_key("paygo-new"), {"version": 4, "resources": []})
+    account.client("sqs").create_queue(QueueName="paygo-new-identity", tags={"Stack": "paygo-new"})
+    account.client("sqs").create_queue(QueueName="paygo-lost-identity", tags={"Stack": "paygo-lost"})
+
+    assert verdicts(plan(clients, locks, Wish(), NOW)) == {
+        "paygo-new": (False, "it never expires"),
+        "paygo-lost": (True, "no state knows it"),
+    }
+
+
+def test_a_stage_that_only_the_states_tags_tell_protects(clients: Clients, locks: Locks, account: Account) -> None:
+    account.state("paygo-kept", {"ExpiresAt": "2026-11-29T00:00:00Z", "Stage": "production"})
+
+    planned = plan(clients, locks, Wish(), NOW)
+
+    assert verdicts(planned) == {"paygo-kept": (False, "protected: production")}
+
+
 def test_what_has_neither_state_nor_tag_goes_when_it_is_named_and_is_told_before(
     clients: Clients, locks: Locks, account: Account
 ) -> None:
