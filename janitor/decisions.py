@@ -32,6 +32,8 @@ class Standing:
     ----------
     branch, expires_at, created_at, stage
         As its tags and its state have them; empty where they say nothing.
+    hidden
+        Whether its state is not the caller's to read, so that nothing else is known.
     protected
         Whether something of it may not be deleted.
     has_state
@@ -49,6 +51,7 @@ class Standing:
     expires_at: str = ""
     created_at: str = ""
     stage: str = ""
+    hidden: bool = False
     protected: bool = False
     has_state: bool = True
     has_folder: bool = False
@@ -66,6 +69,8 @@ class Verdict:
 
 def decide(standing: Standing, wish: Wish, now: datetime) -> Verdict:
     """Judge a stack; nothing overrules its protection, and nobody's work is taken from under their hands."""
+    if standing.hidden:
+        return Verdict(goes=False, why="protected: not ours to see")
     if standing.stage in PROTECTED_STAGES or standing.protected:
         return Verdict(goes=False, why=f"protected: {standing.stage or 'something of it may not be deleted'}")
     if wish.named and standing.stack not in wish.named:

@@ -42,7 +42,7 @@ class Litter:
 
 def litter(clients: Clients, planned: Plan, now: datetime) -> list[Litter]:
     """Find what can be pruned; what belongs to a stack that goes is not looked at, since it goes with it."""
-    staying = [one.stack for one in planned.judged if not one.verdict.goes]
+    staying = [one.stack for one in planned.judged if not one.verdict.goes and one.stack not in planned.hidden]
     names = [found.id for found in planned.everything.get("function", ()) if _is_of(found, staying)]
     with ThreadPoolExecutor(look.THREADS) as pool:
         released = _released(pool.map(partial(_releases, clients), staying))
@@ -189,10 +189,13 @@ def _logs(clients: Clients, planned: Plan) -> Iterator[Litter]:
 
 
 def _packages(clients: Clients, planned: Plan, now: datetime) -> list[Litter]:
-    """Find packages that no state names; none as long as anybody deploys, who may be about to use an old one."""
-    if any(one.verdict.why.startswith("in use") for one in planned.judged):
+    """Find packages that no state names; none as long as anybody deploys, who may be about to use an old one.
+
+    Nor where a state cannot be read, which may name any of them.
+    """
+    account = State.seen(clients, storage.state_key(storage.ACCOUNT))
+    if account is None or planned.hidden or any(one.verdict.why.startswith("in use") for one in planned.judged):
         return []
-    account = State.load(clients, storage.state_key(storage.ACCOUNT))
     used = {
         str(one.get("s3_key"))
         for state in (*planned.states.values(), account)

@@ -47,12 +47,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the account holds, and what of it is to go."""
+    """What the account holds, and what of it is to go; of the hidden stacks, only that they are there."""
 
     judged: Sequence[Judged]
     unowned: Sequence[tuple[Kind, Found]] = ()
     everything: look.Held = field(default_factory=dict)
     states: Mapping[str, State] = field(default_factory=dict)
+    hidden: Collection[str] = ()
     wish: Wish = field(default_factory=Wish)
 
     @property
@@ -95,13 +96,16 @@ def plan(clients: Clients, locks: Locks, wish: Wish, now: datetime) -> Plan:
     kept = storage.stacks(clients)
     known = kept | wish.named
     with ThreadPoolExecutor(look.THREADS) as pool:
-        loading = {stack: pool.submit(State.load, clients, storage.state_key(stack)) for stack in kept}
+        loading = {stack: pool.submit(State.seen, clients, storage.state_key(stack)) for stack in kept}
         everything = look.held(clients, look.LOOKED_FOR)
-        states = {stack: state.result() for stack, state in loading.items()}
+        states = {stack: state for stack, future in loading.items() if (state := future.result())}
+    hidden = kept - states.keys()
     found = look.sort_out(clients, everything, known)
     stacks = sorted(kept | found.by_stack.keys())
 
     def standing(stack: str) -> Standing:
+        if stack in hidden:
+            return Standing(stack, hidden=True)
         state, tasks = states.get(stack, State({})), found.by_stack.get(stack, ())
         kept_of_it = _standing(stack, state, tasks, has_folder=stack in kept)
         return replace(kept_of_it, holder=locks.holder(stack, now), begun=locks.begun(stack))
@@ -116,7 +120,7 @@ def plan(clients: Clients, locks: Locks, wish: Wish, now: datetime) -> Plan:
             tasks = look.verified(clients, tasks, known | found.by_stack.keys())
             verdict = _unless_protected(clients, verdict, tasks)
         judged.append(Judged(one.stack, verdict, tasks))
-    return Plan(judged, found.unowned, everything, states, wish)
+    return Plan(judged, found.unowned, everything, states, hidden, wish)
 
 
 def _standing(stack: str, state: State, tasks: Sequence[Task], *, has_folder: bool) -> Standing:

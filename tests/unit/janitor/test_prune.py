@@ -156,6 +156,23 @@ def test_packages_that_no_state_names_go_when_they_are_a_day_old(clients: Client
     assert found(clients, TOMORROW) == []
 
 
+def test_nothing_is_pruned_of_a_stack_whose_state_is_not_ours_to_see(clients: Clients, account: Account) -> None:
+    packages(clients, account)
+    function(account, "paygo-demo-identity", versions=6, live=1)
+    assert len(found(clients, TOMORROW)) == 4
+
+    account.hide("stacks/paygo-demo/")
+
+    assert found(clients, TOMORROW) == []
+
+
+def test_no_package_goes_where_the_accounts_state_is_not_ours_to_see(clients: Clients, account: Account) -> None:
+    packages(clients, account)
+    account.hide(storage.state_key(storage.ACCOUNT))
+
+    assert found(clients, TOMORROW) == []
+
+
 def test_no_package_goes_while_somebody_deploys(clients: Clients, account: Account) -> None:
     packages(clients, account)
     storage.write(clients, storage.lock_key("paygo-demo"), {"doing": "deploy", "who": "ada"})

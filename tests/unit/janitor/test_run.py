@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from botocore.exceptions import ClientError
 
 from janitor import look, report, run, storage, work
 from janitor.buckets import LocalBuckets
@@ -85,6 +86,30 @@ def test_a_stack_whose_state_is_still_empty_is_a_deploys_that_has_just_begun(
         "paygo-new": (False, "it never expires"),
         "paygo-lost": (True, "no state knows it"),
     }
+
+
+@pytest.mark.parametrize("wish", [Wish(), Wish(named=frozenset({"paygo-theirs"}))])
+def test_a_stack_whose_state_is_not_ours_to_see_stays(
+    clients: Clients, locks: Locks, account: Account, wish: Wish
+) -> None:
+    account.stack("paygo-theirs", ExpiresAt="2026-11-29T00:00:00Z")
+    account.hide("stacks/paygo-theirs/")
+
+    planned = plan(clients, locks, wish, NOW)
+
+    assert verdicts(planned) == {"paygo-theirs": (False, "protected: not ours to see")}
+    assert planned.hidden == {"paygo-theirs"}
+
+
+def test_what_else_s3_refuses_is_not_taken_for_a_state_to_hide(clients: Clients, account: Account) -> None:
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
+
+    s3 = clients("s3")
+    s3.get_object = refuse
+
+    with pytest.raises(ClientError, match="SlowDown"):
+        State.seen(clients, storage.state_key("paygo-theirs"))
 
 
 def test_a_stage_that_only_the_states_tags_tell_protects(clients: Clients, locks: Locks, account: Account) -> None:
