@@ -11,7 +11,7 @@ from janitor import look, prices, storage
 from janitor.buckets import Buckets
 from janitor.clients import Clients
 from janitor.decisions import Standing, Verdict, Wish, decide
-from janitor.found import Found
+from janitor.found import Found, counted
 from janitor.kinds import Kind
 from janitor.locks import Locks
 from janitor.rehearsal import Rehearsed, rehearse
@@ -28,6 +28,9 @@ RESERVE = 90.0
 """Seconds after a deadline for what was begun to end, and for the fresh look that forgets what is gone."""
 _EARLIER = RESERVE + 60  # seconds that a removal begins nothing before its locks' time is over
 _LOST = "in use: somebody else took its removal over"
+
+REMOVES = "Removing "
+"""What a run says when it begins to remove, after its last look."""
 
 type Tell = Callable[[str], None]
 
@@ -178,6 +181,8 @@ def remove(
     tasks = _fresh(clients, begun) if begun else []
     mine, stayed = _judged_again(clients, locks, planned, begun, tasks, left)
     tasks = [task for task in tasks if task.stack in mine]
+    if tasks:
+        tell(f"{REMOVES}{counted(len(tasks), 'resource')} of {counted(len(mine), 'stack')}.")
     throttled, open_stacks = 0, set(mine)
     failures: Sequence[tuple[Task, str]] = ()
     gone: list[str] = []

@@ -173,7 +173,9 @@ def test_kills_hit_what_runs_and_the_last_run_is_let_be(monkeypatch: pytest.Monk
 
     def start(branch: str, _more: object) -> subprocess.Popen[str]:
         started.append(branch)
-        says, seconds = {1: ("it would be gone in 9 s", 60), 2: ("nothing to do", 0)}.get(len(started), ("done", 0))
+        says, seconds = {1: ("Removing 9 resources of 1 stack.", 60), 2: ("nothing to do", 0)}.get(
+            len(started), ("done", 0)
+        )
         text = f"import time; print({says!r}, flush=True); time.sleep({seconds})"
         return subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
 
