@@ -69,12 +69,14 @@ AT_ONCE = Figure("at-once", "stacks up of five deployed at once", 5, "stacks", m
 STRANGE = Figure("strange", "resources that two of them have, or that one lacks, by ARN", 0, "")
 TEARDOWN = Figure("teardown", "ten stacks torn down behind AWS's rates / the slowest call's", 1.05, "times")
 TEARDOWN_ERRORS = Figure("teardown-errors", "throttling errors in the janitor's log", 0, "")
+OTHERS_GONE = Figure("others-gone", "seconds until everything else was gone / all of it", 1, "times")
 REHEARSED = Figure("rehearsed", "200 stacks torn down in virtual time / the slowest call's", 1.05, "times")
 REHEARSED_ERRORS = Figure("rehearsed-errors", "refused calls meanwhile", 0, "")
 JANITORS_KILLED = Figure("janitors-killed", "janitors killed at work", 20, "", more_is_better=True)
 JANITORS_LEFT = Figure("janitors-left", "resources left of their stacks in the end", 0, "")
 BYSTANDER = Figure("bystander", "changes to a bystander, in its plan", 0, "")
 DEPLOYS_KILLED = Figure("deploys-killed", "killed deploys that the next run mended", 20, "", more_is_better=True)
+DEPLOYS_LEFT = Figure("deploys-left", "resources left of their stack after the last destroy", 0, "")
 TESTS = Figure("tests", "`make test`", 900, "s")
 
 FIGURES = (
@@ -103,11 +105,13 @@ FIGURES = (
     SLOW_CALLS,
     TEARDOWN,
     TEARDOWN_ERRORS,
+    OTHERS_GONE,
     REHEARSED,
     REHEARSED_ERRORS,
     JANITORS_KILLED,
     JANITORS_LEFT,
     BYSTANDER,
     DEPLOYS_KILLED,
+    DEPLOYS_LEFT,
     TESTS,
 )

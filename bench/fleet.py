@@ -7,9 +7,11 @@ import json
 import random
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from difflib import SequenceMatcher
 from itertools import batched, combinations
 from typing import Any
 
@@ -20,8 +22,10 @@ from bench.figures import (
     BYSTANDER,
     DEPLOY_AGAIN,
     DEPLOYS_KILLED,
+    DEPLOYS_LEFT,
     JANITORS_KILLED,
     JANITORS_LEFT,
+    OTHERS_GONE,
     REHEARSED,
     REHEARSED_ERRORS,
     STRANGE,
@@ -142,9 +146,15 @@ def torn_down(workshop: Workshop, clients: Clients) -> Iterator[Measurement]:
     refused = sum(seen.refused for seen in record.values())
     said = (workshop.logs / "janitor-of-ten-stacks.log").read_text(errors="replace")
     errors = len(_THROTTLED.findall(said))
-    note = f"{seconds:.0f} s / {limit:.0f} s; everything else gone after {watch.others_gone or seconds:.0f} s"
-    yield Measurement(TEARDOWN, (seconds / limit,), note=note)
+    yield Measurement(TEARDOWN, (seconds / limit,), note=f"{seconds:.0f} s / {limit:.0f} s")
     yield Measurement(TEARDOWN_ERRORS, (errors,), note=f"{refused} calls were refused and tried again")
+    yield others_gone(watch.others_gone, seconds)
+
+
+def others_gone(seen: float | None, seconds: float) -> Measurement:
+    """Compare when everything else was seen gone with the whole; what was not seen gone was so a look later at best."""
+    note = "not seen before the end" if seen is None else f"{seen:.0f} s / {seconds:.0f} s"
+    return Measurement(OTHERS_GONE, ((seconds + LOOK_EVERY if seen is None else seen) / seconds,), note=note)
 
 
 def slowest(record: Mapping[str, Seen]) -> float:
@@ -179,9 +189,9 @@ class Watch:
 
     def _look(self) -> None:
         waits = waiting_for(("apigateway", "DeleteRestApi"))
-        passed = 0.0
+        began = time.monotonic()
         while not self._done.wait(LOOK_EVERY):
-            passed += LOOK_EVERY
+            passed = time.monotonic() - began
             others = [kind for kind in look.LOOKED_FOR if kind.words not in waits]
             found = look.sort_out(self._clients, look.held(self._clients, others), self._stacks).by_stack
             if not any(found.get(stack) for stack in self._stacks):
@@ -199,14 +209,29 @@ def swept(workshop: Workshop, clients: Clients) -> Iterator[Measurement]:
         done = kills.killed(branch, KILLS, seed + number, REMOVAL, {"PAYGO_HOME": str(workshop.home)})
         hits += len(done.moments)
         stack = stack_name(branch)
-        known = storage.stacks(clients) | {stack}
-        remains = look.sort_out(clients, look.held(clients), known).by_stack.get(stack, ())
-        left += len(remains) + (done.status != 0)
-        workshop.tell(f"{branch}: {len(done.moments)} of {KILLS} janitors killed at work, {len(remains)} left")
+        remain = remains(clients, stack)
+        left += remain + (done.status != 0)
+        workshop.tell(f"{branch}: {len(done.moments)} of {KILLS} janitors killed at work, {remain} left")
     after = planned(workshop, NEIGHBOUR)
     yield Measurement(JANITORS_KILLED, (hits,), note=f"seed {seed}")
     yield Measurement(JANITORS_LEFT, (left,))
-    yield Measurement(BYSTANDER, (sum(line != other for line, other in zip(before, after, strict=True)),))
+    yield Measurement(BYSTANDER, (changes(before, after),))
+
+
+def remains(clients: Clients, stack: str) -> int:
+    """Count by a fresh look what is left of a stack."""
+    known = storage.stacks(clients) | {stack}
+    return len(look.sort_out(clients, look.held(clients), known).by_stack.get(stack, ()))
+
+
+def changes(before: Sequence[str], after: Sequence[str]) -> int:
+    """Count the lines that differ, those that came and those that went.
+
+    >>> changes(["a", "b", "c"], ["a", "x", "c", "d"])
+    2
+    """
+    matched = SequenceMatcher(a=before, b=after)
+    return sum(max(i2 - i1, j2 - j1) for what, i1, i2, j1, j2 in matched.get_opcodes() if what != "equal")
 
 
 def planned(workshop: Workshop, branch: str) -> list[str]:
@@ -255,9 +280,10 @@ def told(done: Rehearsed) -> str:
 def killed_deploys(workshop: Workshop) -> Iterator[Measurement]:
     """Kill twenty deploys at moments spread over their phases, and see what the next run makes of each."""
     with embedded_cloud(workshop):
-        choose(None, None)
+        clients: Clients = choose(None, None).clients()
         seed = random.SystemRandom().randrange(10**6)
         outcomes = interrupted.killed(BRANCH_KILLED, int(DEPLOYS_KILLED.reach), workshop.tell, seed)
         recovered = [one for one in outcomes if one.is_good]
-        note = f"of {len(outcomes)}, seed {seed}; the last destroy found nothing left"
+        note = f"of {len(outcomes)}, seed {seed}"
         yield Measurement(DEPLOYS_KILLED, (len(recovered),), note=note)
+        yield Measurement(DEPLOYS_LEFT, (remains(clients, stack_name(BRANCH_KILLED)),))

@@ -148,7 +148,7 @@ def _take(clients: Clients, stack: str, mine: Holder, tell: Callable[[str], None
     key = lock_key(stack)
     with _one_at_a_time_here(stack):
         if not storage.write(clients, key, asdict(mine), only_if_new=True):
-            found = storage.read(clients, key)
+            found, version = storage.read_version(clients, key)
             holder = _holder(found)
             if holder is None or judge(holder, mine.host, process.is_alive) is Verdict.HELD:
                 raise InUseError(_in_use(stack, holder))
@@ -156,7 +156,9 @@ def _take(clients: Clients, stack: str, mine: Holder, tell: Callable[[str], None
             tell(f"The {holder.doing} of {age(holder.since, datetime.now(UTC))} ago {ended}; recovering from it.")
             if holder.folder:
                 end_terraform(Path(holder.folder), tell)
-            storage.write(clients, key, asdict(mine))
+            if not storage.write(clients, key, asdict(mine), instead_of=version):
+                msg = f"{stack} is in use: somebody was faster to take it over. Wait for them."
+                raise InUseError(msg)
             # Terraform's own lock can only be the dead run's: every run of ours holds our lock around it.
             storage.delete(clients, f"{state_key(stack)}.tflock")
     _refuse_foreign_terraform(clients, stack)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import lock, storage
+from deploy import storage
 from deploy.errors import DeployError, sentence
 from deploy.releases import (
     Kind,
@@ -35,17 +35,12 @@ AT_ONCE = 16
 """Aliases that are moved at the same time."""
 
 
-def key(stack: str) -> str:
-    """Name the object that a stack's releases are written down in."""
-    return f"{lock.folder_key(stack)}releases.json"
-
-
 class Record:
     """A stack's releases as the state bucket holds them; to be written by whoever holds the stack's lock."""
 
     def __init__(self, clients: Clients, stack: str) -> None:
         self._clients = clients
-        self._key = key(stack)
+        self._key = storage.releases_key(stack)
         content, self._tag = storage.read_version(clients, self._key)
         self.history = [Release.from_json(written) for written in (content or {}).get("releases", [])]
 

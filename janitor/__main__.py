@@ -60,14 +60,16 @@ def sweep(
     named = frozenset(map(stack_name, branch or filter(None, [os.environ.get("BRANCH", "")])))
     wish = Wish(named, frozenset(map(stack_name, _branches(branches))) if branches else None)
     planned = plan(clients, locks, wish, datetime.now(UTC))
-    litter = [] if named else prune.litter(clients, planned, datetime.now(UTC))
     print(f"The janitor on {target.words}")
-    _print(*report.table(planned), *report.summary(planned), *prune.told(litter))
+    _print(*report.table(planned), *report.summary(planned))
     if apply != "yes":
+        litter = [] if named else prune.litter(clients, planned, datetime.now(UTC))
+        _print(*prune.told(litter))
         if planned.going or litter:
             _print("Nothing was removed: APPLY=yes does.")
         return
     done = remove(clients, Clients(target, attempts=1), locks, buckets.of(clients), planned, _print, hands=hands)
+    litter = [] if named else prune.looked_for(clients, locks, wish)
     left = prune.remove(litter)
     _print(*report.ending(done), *prune.ending(litter, left))
     if done.left or left:

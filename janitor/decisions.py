@@ -32,10 +32,14 @@ class Standing:
     ----------
     branch, expires_at, created_at, stage
         As its tags and its state have them; empty where they say nothing.
+    hidden
+        Whether its state is not the caller's to read, so that nothing else is known.
     protected
         Whether something of it may not be deleted.
     has_state
         Whether a state is kept of it.
+    has_folder
+        Whether anything else is kept of it, as it is from a deploy's first moment on.
     holder
         Who works on it, as far as anybody can know; empty when nobody does.
     begun
@@ -47,8 +51,10 @@ class Standing:
     expires_at: str = ""
     created_at: str = ""
     stage: str = ""
+    hidden: bool = False
     protected: bool = False
     has_state: bool = True
+    has_folder: bool = False
     holder: str = ""
     begun: str = ""
 
@@ -63,6 +69,8 @@ class Verdict:
 
 def decide(standing: Standing, wish: Wish, now: datetime) -> Verdict:
     """Judge a stack; nothing overrules its protection, and nobody's work is taken from under their hands."""
+    if standing.hidden:
+        return Verdict(goes=False, why="protected: not ours to see")
     if standing.stage in PROTECTED_STAGES or standing.protected:
         return Verdict(goes=False, why=f"protected: {standing.stage or 'something of it may not be deleted'}")
     if wish.named and standing.stack not in wish.named:
@@ -85,15 +93,15 @@ def _reason(standing: Standing, wish: Wish, now: datetime) -> str:
         return f"expired {standing.expires_at}"
     if wish.living is not None and standing.stack not in wish.living:
         return f"branch {standing.branch or '?'} is gone"
-    if not standing.has_state and _is_abandoned(standing.created_at, now):
+    if not standing.has_state and _is_abandoned(standing, now):
         return "no state knows it"
     return ""
 
 
-def _is_abandoned(created_at: str, now: datetime) -> bool:
-    """Tell whether what has no state is no deploy's that has just begun."""
-    created = _moment(created_at)
-    return created is None or created <= now - ABANDONED_AFTER
+def _is_abandoned(standing: Standing, now: datetime) -> bool:
+    """Tell whether what has no state is no deploy's that has just begun, and may not have tagged anything yet."""
+    created = _moment(standing.created_at)
+    return not standing.has_folder if created is None else created <= now - ABANDONED_AFTER
 
 
 def _stays(expires_at: str) -> str:

@@ -3,6 +3,7 @@
 from botocore.exceptions import ClientError
 
 _GONE = ("NotFound", "NoSuchEntity", "NoSuchBucket", "NonExistentQueue", "QueueDoesNotExist", "DeleteConflictGone")
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403"})  # S3 may answer with nothing but the number
 _THROTTLED = frozenset(
     {
         "TooManyRequestsException",  # API Gateway, Lambda, Cognito
@@ -32,6 +33,11 @@ def code(error: ClientError) -> str:
 def is_gone(error: ClientError) -> bool:
     """Tell whether what was to be removed is not there."""
     return any(part in code(error) for part in _GONE)
+
+
+def is_denied(error: ClientError) -> bool:
+    """Tell whether the caller may not do what it asked for."""
+    return code(error) in _DENIED
 
 
 def is_throttled(error: ClientError) -> bool:

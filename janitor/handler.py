@@ -16,10 +16,8 @@ from janitor.clients import Clients, Here
 from janitor.decisions import Wish
 from janitor.errors import JanitorError
 from janitor.locks import Locks
-from janitor.run import Outcome, Plan, plan, remove
+from janitor.run import RESERVE, Outcome, Plan, plan, remove
 
-RESERVE = 90
-"""Seconds of a slice that are kept for what was begun to end, and for the fresh look that forgets what is gone."""
 SLICES = 12
 """How often in a row the function calls itself, before Lambda takes it for a loop; the schedule goes on from there."""
 
@@ -55,16 +53,16 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     clients = Clients(here)
     locks = Locks(clients, "the account's janitor", host=f"Lambda, request {context.aws_request_id}")
     planned = plan(clients, locks, _wish(event), datetime.now(UTC))
-    litter = [] if event.get("stacks") else prune.litter(clients, planned, datetime.now(UTC))
-    _print(*report.table(planned), *report.summary(planned), *prune.told(litter))
+    _print(*report.table(planned), *report.summary(planned))
     if os.environ.get("APPLY") != "yes":
+        _print(*prune.told([] if event.get("stacks") else prune.litter(clients, planned, datetime.now(UTC))))
         return {"going": [one.stack for one in planned.going], "gone": [], "left": 0}
     outcome = remove(clients, Clients(here, attempts=1), locks, buckets.of(clients), planned, _print, deadline)
     _print(*report.ending(outcome))
     if not outcome.in_time:
         _go_on(clients, event, context)
     else:
-        _end(planned, outcome, litter)
+        _end(planned, outcome, [] if event.get("stacks") else prune.looked_for(clients, locks, _wish(event)))
     return {"going": [one.stack for one in planned.going], "gone": list(outcome.gone), "left": len(outcome.left)}
 
 

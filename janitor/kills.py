@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from janitor.run import REMOVES
+
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 600
 HANDS = 1
 """A janitor with one hand takes longer, so that more kills hit it at work."""
-REMOVES = "would be gone in"
-"""What a run says just before it begins to remove."""
 
 
 @dataclass(frozen=True)

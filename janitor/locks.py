@@ -6,7 +6,7 @@ is known, so that a removal writes down until when it works at most, and why.
 
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,6 +41,9 @@ class Locks:
     is_dead: Callable[[Mapping[str, Any]], bool] = _never
     bury: Callable[[Mapping[str, Any]], None] = lambda _found: None
     host: str = platform.node()
+    _taken: dict[str, str] = field(
+        default_factory=dict
+    )  # what this janitor wrote last, by stack and version of the lock
 
     def holder(self, stack: str, now: datetime) -> str:
         """Say who works on a stack; empty when nobody does, or nobody who lives."""
@@ -48,6 +51,10 @@ class Locks:
         if found is not None:
             return "" if self._is_over(found, now) else _words(found)
         return "somebody's Terraform" if storage.read(self.clients, _terraforms(stack)) is not None else ""
+
+    def held(self, now: datetime) -> list[str]:
+        """Name the stacks that somebody works on, and the account where it is one of them."""
+        return [stack for stack in (*sorted(storage.stacks(self.clients)), storage.ACCOUNT) if self.holder(stack, now)]
 
     def begun(self, stack: str) -> str:
         """Say why a removal of a stack was begun that has not ended."""
@@ -68,7 +75,7 @@ class Locks:
             "until": _text(now + lasts),
             "why": why,
         }
-        if storage.write(self.clients, key, mine, only_if_new=True):
+        if self._write(stack, mine, only_if_new=True):
             if storage.read(self.clients, _terraforms(stack)) is None:
                 return ""
             storage.delete(self.clients, key)
@@ -77,21 +84,45 @@ class Locks:
         if found is None or not self._is_over(found, now):
             return _words(found or {})
         self.bury(found)
-        if not storage.write(self.clients, key, mine, instead_of=version):
+        if not self._write(stack, mine, instead_of=version):
             return "somebody who was faster"
         # Terraform's own lock can only be the dead run's: every run of ours holds our lock around it.
         storage.delete(self.clients, _terraforms(stack))
         return ""
 
-    def pause(self, stack: str, now: datetime) -> None:
-        """Let go of a stack whose removal has not ended: anybody may take it, and the next janitor knows why."""
-        found = storage.read(self.clients, storage.lock_key(stack))
-        if found and found.get("doing") == DOING:
-            storage.write(self.clients, storage.lock_key(stack), {**found, "until": _text(now)})
+    def begin(self, stack: str, why: str) -> bool:
+        """Write down why a stack that is ours is removed; False when somebody else took it over."""
+        return self._change(stack, {"why": why})
+
+    def pause(self, stack: str, now: datetime) -> bool:
+        """Let go of a stack whose removal has not ended: anybody may take it, and the next janitor knows why.
+
+        False when somebody else took it over meanwhile, whose it then stays.
+        """
+        return self._change(stack, {"until": _text(now)})
+
+    def is_ours(self, stack: str) -> bool:
+        """Tell whether a stack's lock is what this janitor wrote."""
+        return storage.read_version(self.clients, storage.lock_key(stack))[1] == self._taken.get(stack, "nothing")
 
     def release(self, stack: str) -> None:
         """Give a stack back."""
         storage.delete(self.clients, storage.lock_key(stack))
+
+    def _change(self, stack: str, changes: Mapping[str, Any]) -> bool:
+        found, version = storage.read_version(self.clients, storage.lock_key(stack))
+        if found is None or version != self._taken.get(stack):
+            return False
+        return self._write(stack, {**found, **changes}, instead_of=version)
+
+    def _write(
+        self, stack: str, content: Mapping[str, Any], *, only_if_new: bool = False, instead_of: str = ""
+    ) -> bool:
+        key = storage.lock_key(stack)
+        version = storage.write_version(self.clients, key, content, only_if_new=only_if_new, instead_of=instead_of)
+        if version is not None:
+            self._taken[stack] = version
+        return version is not None
 
     def _is_over(self, found: Mapping[str, Any], now: datetime) -> bool:
         return lease_is_over(found, now) or self.is_dead(found)

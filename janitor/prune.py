@@ -4,23 +4,29 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from janitor import look, storage
 from janitor.clients import Clients
+from janitor.decisions import Wish
 from janitor.errors import is_gone
 from janitor.errors import told as said
 from janitor.found import Found, counted, stack_of
-from janitor.run import Plan
-from janitor.services import functions, gateway, messages, pages
+from janitor.locks import Locks
+from janitor.run import Plan, plan
+from janitor.services import functions, messages, pages
 from janitor.storage import State
 
 KEPT = 3
-"""How many versions of a function and of a layer are kept for rolling back, the live one aside."""
+"""How many versions of a function and of a layer are kept at least, the live one aside."""
+RELEASES = 10
+"""How many releases back a stack can be rolled back for sure: every version that they name is kept."""
+PACKAGE = "unused package"
 YOUNG = timedelta(days=1)
 """A package younger than that may be a deploy's that has not written its state yet."""
 
@@ -36,16 +42,30 @@ class Litter:
 
 def litter(clients: Clients, planned: Plan, now: datetime) -> list[Litter]:
     """Find what can be pruned; what belongs to a stack that goes is not looked at, since it goes with it."""
-    staying = [one.stack for one in planned.judged if not one.verdict.goes]
+    staying = [one.stack for one in planned.judged if not one.verdict.goes and one.stack not in planned.hidden]
     names = [found.id for found in planned.everything.get("function", ()) if _is_of(found, staying)]
     with ThreadPoolExecutor(look.THREADS) as pool:
-        versions = [version for some in pool.map(partial(_versions, clients), names) for version in some]
+        released = _released(pool.map(partial(_releases, clients), staying))
+        versions = [
+            version
+            for some in pool.map(lambda name: _versions(clients, name, released.get(name, set())), names)
+            for version in some
+        ]
     return [
+        *_packages(clients, planned, now),
         *versions,
         *_layer_versions(clients, planned, staying),
         *_logs(clients, planned),
-        *_packages(clients, planned, now),
     ]
+
+
+def looked_for(clients: Clients, locks: Locks, wish: Wish) -> list[Litter]:
+    """Find what can be pruned right now by a look of its own: a removal may take long, and deploys go on beside it."""
+    now = datetime.now(UTC)
+    found = litter(clients, plan(clients, locks, wish, now), now)
+    # Once more, since a deploy that has begun meanwhile may be about to use an old package.
+    busy = any(one.words == PACKAGE for one in found) and locks.held(now)
+    return [one for one in found if not busy or one.words != PACKAGE]
 
 
 def superseded(versions: Iterable[int], named: Iterable[int], kept: int = KEPT) -> list[int]:
@@ -99,7 +119,24 @@ def _is_of(found: Found, stacks: Collection[str]) -> bool:
     return stack_of(found, stacks) in set(stacks)
 
 
-def _versions(clients: Clients, name: str) -> list[Litter]:
+def _releases(clients: Clients, stack: str) -> list[Mapping[str, Any]]:
+    written = (storage.read(clients, storage.releases_key(stack)) or {}).get("releases", [])
+    return list(written[-RELEASES:])
+
+
+def _released(histories: Iterable[Iterable[Mapping[str, Any]]]) -> dict[str, set[int]]:
+    """Give the versions of each function that releases name: what was live before each, and after."""
+    named: dict[str, set[int]] = {}
+    for release in chain.from_iterable(histories):
+        for steps in release["services"].values():
+            for function, step in steps.items():
+                named.setdefault(function, set()).update(
+                    int(version) for version in (step["before"], step["after"]) if version is not None
+                )
+    return named
+
+
+def _versions(clients: Clients, name: str, released: Collection[int]) -> list[Litter]:
     client = clients("lambda")
     try:
         published = [
@@ -119,7 +156,7 @@ def _versions(clients: Clients, name: str) -> list[Litter]:
         Litter(
             "function version", f"{name}:{version}", partial(client.delete_function, FunctionName=f"{name}:{version}")
         )
-        for version in superseded(published, named)
+        for version in superseded(published, named | {*released})
     ]
 
 
@@ -144,28 +181,21 @@ def _layer_versions(clients: Clients, planned: Plan, staying: Sequence[str]) -> 
 
 
 def _logs(clients: Clients, planned: Plan) -> Iterator[Litter]:
-    """Find logs of functions and APIs that are gone, and that no stack claims."""
+    """Find logs of functions that are gone, and that no stack claims; an API's name nobody and go with it."""
     there = {f"/aws/lambda/{found.id}" for found in planned.everything.get("function", ())}
     for kind, found in planned.unowned:
         if kind.words == "log group" and found.name.startswith("/aws/lambda/") and found.name not in there:
             yield Litter("orphaned log group", found.name, partial(messages.remove_log_group, clients, found))
-    written = planned.everything.get("execution log group", ())
-    if not written:
-        return
-    # Not only ours: another's API has such a group too.
-    apis = {found.id for found in gateway.apis(clients, "")}
-    claimed = {task.found.id for one in planned.judged for task in one.tasks}
-    for found in written:
-        api = found.name.removeprefix(messages.EXECUTION_LOGS).partition("/")[0]
-        if api not in apis and found.id not in claimed:
-            yield Litter("orphaned log group", found.name, partial(messages.remove_log_group, clients, found))
 
 
 def _packages(clients: Clients, planned: Plan, now: datetime) -> list[Litter]:
-    """Find packages that no state names; none as long as anybody deploys, who may be about to use an old one."""
-    if any(one.verdict.why.startswith("in use") for one in planned.judged):
+    """Find packages that no state names; none as long as anybody deploys, who may be about to use an old one.
+
+    Nor where a state cannot be read, which may name any of them.
+    """
+    account = State.seen(clients, storage.state_key(storage.ACCOUNT))
+    if account is None or planned.hidden or any(one.verdict.why.startswith("in use") for one in planned.judged):
         return []
-    account = State.load(clients, storage.state_key(storage.ACCOUNT))
     used = {
         str(one.get("s3_key"))
         for state in (*planned.states.values(), account)
@@ -177,7 +207,7 @@ def _packages(clients: Clients, planned: Plan, now: datetime) -> list[Litter]:
         (storage.state_bucket(clients.target), storage.JANITORS_PACKAGES),
     )
     return [
-        Litter("unused package", key, partial(clients("s3").delete_object, Bucket=bucket, Key=key))
+        Litter(PACKAGE, key, partial(clients("s3").delete_object, Bucket=bucket, Key=key))
         for bucket, prefix in places
         for key in unused(_objects(clients, bucket, prefix), used, now)
     ]

@@ -57,6 +57,7 @@ def _listed(unowned: Iterable[tuple[Kind, Found]]) -> str:
 def ending(outcome: Outcome) -> list[str]:
     """Say what is gone, and what is left and why."""
     lines = [f"{stack} is gone: a fresh look finds nothing of it." for stack in outcome.gone]
+    lines += outcome.stayed
     if outcome.throttled:
         lines.append(f"AWS asked for patience {counted(outcome.throttled, 'time')}; those calls were made again.")
     if outcome.left:

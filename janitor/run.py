@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from math import inf
 
@@ -11,7 +11,7 @@ from janitor import look, prices, storage
 from janitor.buckets import Buckets
 from janitor.clients import Clients
 from janitor.decisions import Standing, Verdict, Wish, decide
-from janitor.found import Found
+from janitor.found import Found, counted
 from janitor.kinds import Kind
 from janitor.locks import Locks
 from janitor.rehearsal import Rehearsed, rehearse
@@ -24,7 +24,13 @@ SETTLES = 2.0
 """Seconds after which a fresh look is worth one more time: some listings lag behind."""
 _TOLD_EVERY = 5.0
 _PATIENCE = timedelta(minutes=15)
-_EARLIER = 30.0  # seconds that a removal begins nothing before its locks' time is over
+RESERVE = 90.0
+"""Seconds after a deadline for what was begun to end, and for the fresh look that forgets what is gone."""
+_EARLIER = RESERVE + 60  # seconds that a removal begins nothing before its locks' time is over
+_LOST = "in use: somebody else took its removal over"
+
+REMOVES = "Removing "
+"""What a run says when it begins to remove, after its last look."""
 
 type Tell = Callable[[str], None]
 
@@ -44,12 +50,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the account holds, and what of it is to go."""
+    """What the account holds, and what of it is to go; of the hidden stacks, only that they are there."""
 
     judged: Sequence[Judged]
     unowned: Sequence[tuple[Kind, Found]] = ()
     everything: look.Held = field(default_factory=dict)
     states: Mapping[str, State] = field(default_factory=dict)
+    hidden: Collection[str] = ()
+    wish: Wish = field(default_factory=Wish)
 
     @property
     def going(self) -> list[Judged]:
@@ -74,6 +82,8 @@ class Outcome:
         How often AWS said that it was called too often.
     in_time
         Whether it ended before its deadline; if not, another slice goes on.
+    stayed
+        The stacks that no longer went when their lock was taken, and why.
     """
 
     gone: Sequence[str]
@@ -81,6 +91,7 @@ class Outcome:
     seconds: float
     throttled: int
     in_time: bool = True
+    stayed: Sequence[str] = ()
 
 
 def plan(clients: Clients, locks: Locks, wish: Wish, now: datetime) -> Plan:
@@ -88,14 +99,19 @@ def plan(clients: Clients, locks: Locks, wish: Wish, now: datetime) -> Plan:
     kept = storage.stacks(clients)
     known = kept | wish.named
     with ThreadPoolExecutor(look.THREADS) as pool:
-        loading = {stack: pool.submit(State.load, clients, storage.state_key(stack)) for stack in kept}
+        loading = {stack: pool.submit(State.seen, clients, storage.state_key(stack)) for stack in kept}
         everything = look.held(clients, look.LOOKED_FOR)
-        states = {stack: state.result() for stack, state in loading.items()}
+        states = {stack: state for stack, future in loading.items() if (state := future.result())}
+    hidden = kept - states.keys()
     found = look.sort_out(clients, everything, known)
     stacks = sorted(kept | found.by_stack.keys())
 
     def standing(stack: str) -> Standing:
-        return _standing(stack, states.get(stack, State({})), found.by_stack.get(stack, ()), locks, now)
+        if stack in hidden:
+            return Standing(stack, hidden=True)
+        state, tasks = states.get(stack, State({})), found.by_stack.get(stack, ())
+        kept_of_it = _standing(stack, state, tasks, has_folder=stack in kept)
+        return replace(kept_of_it, holder=locks.holder(stack, now), begun=locks.begun(stack))
 
     with ThreadPoolExecutor(look.THREADS) as pool:
         standings = list(pool.map(standing, stacks))
@@ -105,13 +121,12 @@ def plan(clients: Clients, locks: Locks, wish: Wish, now: datetime) -> Plan:
         verdict = decide(one, wish, now)
         if verdict.goes:
             tasks = look.verified(clients, tasks, known | found.by_stack.keys())
-            if _is_protected(clients, tasks):
-                verdict = Verdict(goes=False, why="protected: something of it may not be deleted")
+            verdict = _unless_protected(clients, verdict, tasks)
         judged.append(Judged(one.stack, verdict, tasks))
-    return Plan(judged, found.unowned, everything, states)
+    return Plan(judged, found.unowned, everything, states, hidden, wish)
 
 
-def _standing(stack: str, state: State, tasks: Sequence[Task], locks: Locks, now: datetime) -> Standing:
+def _standing(stack: str, state: State, tasks: Sequence[Task], *, has_folder: bool) -> Standing:
     tags: dict[str, str] = {}
     for task in tasks:
         tags.update(task.found.tags or {})
@@ -124,19 +139,20 @@ def _standing(stack: str, state: State, tasks: Sequence[Task], locks: Locks, now
         branch=tag("Branch"),
         expires_at=tag("ExpiresAt"),
         created_at=tag("CreatedAt"),
-        stage=str(state.output("stage") or tags.get("Stage") or ""),
+        stage=str(state.output("stage") or tag("Stage")),
         protected=any(table.get("deletion_protection_enabled") for table in state.known("aws_dynamodb_table")),
         has_state=not state.is_empty,
-        holder=locks.holder(stack, now),
-        begun=locks.begun(stack),
+        has_folder=has_folder,
     )
 
 
-def _is_protected(clients: Clients, tasks: Sequence[Task]) -> bool:
+def _unless_protected(clients: Clients, verdict: Verdict, tasks: Sequence[Task]) -> Verdict:
     """Ask what may be protected itself, since a state can be lost and a table cannot be had back."""
     asked = [task for task in tasks if task.kind.protected]
     with ThreadPoolExecutor(look.THREADS) as pool:
-        return any(pool.map(lambda task: task.kind.protected and task.kind.protected(clients, task.found), asked))
+        if any(pool.map(lambda task: task.kind.protected and task.kind.protected(clients, task.found), asked)):
+            return Verdict(goes=False, why="protected: something of it may not be deleted")
+    return verdict
 
 
 def remove(
@@ -161,8 +177,12 @@ def remove(
     began = time.time()
     lasts = min(timedelta(seconds=2 * planned.rehearsed().seconds) + _PATIENCE, _until(deadline))
     deadline = min(deadline, began + lasts.total_seconds() - _EARLIER)
-    mine, left = _lock(locks, planned, lasts)
-    tasks = [task for one in planned.going if one.stack in mine for task in one.tasks]
+    begun, left = _lock(locks, planned, lasts)
+    tasks = _fresh(clients, begun) if begun else []
+    mine, stayed = _judged_again(clients, locks, planned, begun, tasks, left)
+    tasks = [task for task in tasks if task.stack in mine]
+    if tasks:
+        tell(f"{REMOVES}{counted(len(tasks), 'resource')} of {counted(len(mine), 'stack')}.")
     throttled, open_stacks = 0, set(mine)
     failures: Sequence[tuple[Task, str]] = ()
     gone: list[str] = []
@@ -170,7 +190,7 @@ def remove(
         if round_:
             tasks = _fresh(clients, open_stacks)
         clean = open_stacks - {task.stack for task in tasks}
-        gone += [stack for stack in sorted(clean) if _forget(clients, stack, left)]
+        gone += [stack for stack in sorted(clean) if _forget(clients, locks, stack, left)]
         open_stacks -= clean
         if not tasks or round_ == ROUNDS or time.time() >= deadline:
             break
@@ -180,25 +200,56 @@ def remove(
         throttled += schedule.throttled
         failures = schedule.failures
         time.sleep(SETTLES * (round_ > 0))
-    for stack in open_stacks:
-        locks.pause(stack, datetime.now(UTC))
+    lost = {stack for stack in open_stacks if not locks.pause(stack, datetime.now(UTC))}
+    left += [f"{stack}: {_LOST}" for stack in sorted(lost)]
     why = {task.key: words for task, words in failures}
     in_time = time.time() < deadline or not tasks
     otherwise = "it is still there" if in_time else "there was no time for it"
-    left += [f"{task}: {why.get(task.key, otherwise)}" for task in tasks]
-    return Outcome(gone, left, time.time() - began, throttled, in_time)
+    left += [f"{task}: {why.get(task.key, otherwise)}" for task in tasks if task.stack not in lost]
+    return Outcome(gone, left, time.time() - began, throttled, in_time, stayed)
 
 
-def _lock(locks: Locks, planned: Plan, lasts: timedelta) -> tuple[list[str], list[str]]:
-    """Take the stacks that go, for so long at most; what somebody else has is left."""
-    mine, left = [], []
+def _lock(locks: Locks, planned: Plan, lasts: timedelta) -> tuple[dict[str, str], list[str]]:
+    """Take the stacks that go: those that are ours, with why a removal of them was begun before, and what is left."""
+    mine: dict[str, str] = {}
+    left = []
     for one in planned.going:
-        holder = locks.take(one.stack, one.verdict.why, datetime.now(UTC), lasts)
+        begun = locks.begun(one.stack)
+        # Until it is judged again, no removal is begun that was not before.
+        holder = locks.take(one.stack, begun, datetime.now(UTC), lasts)
         if holder:
             left.append(f"{one.stack}: in use: {holder}")
         else:
-            mine.append(one.stack)
+            mine[one.stack] = begun
     return mine, left
+
+
+def _judged_again(
+    clients: Clients,
+    locks: Locks,
+    planned: Plan,
+    begun: Mapping[str, str],
+    tasks: Sequence[Task],
+    left: list[str],
+) -> tuple[list[str], list[str]]:
+    """Judge what is locked by what is there now: a deploy may have renewed it since; give back what no longer goes."""
+    going, stayed = [], []
+    for stack, why in begun.items():
+        of_it = [task for task in tasks if task.stack == stack]
+        state = State.load(clients, storage.state_key(stack))
+        # Its lock makes a folder of its own.
+        standing = replace(_standing(stack, state, of_it, has_folder=stack in planned.states), begun=why)
+        verdict = decide(standing, planned.wish, datetime.now(UTC))
+        if verdict.goes:
+            verdict = _unless_protected(clients, verdict, of_it)
+        if not verdict.goes:
+            locks.release(stack)
+            stayed.append(f"{stack} stays: {verdict.why}")
+        elif locks.begin(stack, verdict.why):
+            going.append(stack)
+        else:
+            left.append(f"{stack}: {_LOST}")
+    return going, stayed
 
 
 def _until(deadline: float) -> timedelta:
@@ -212,8 +263,11 @@ def _fresh(clients: Clients, stacks: Collection[str]) -> list[Task]:
     return look.verified(clients, tasks, known | found.keys())
 
 
-def _forget(clients: Clients, stack: str, left: list[str]) -> bool:
-    """Forget a stack of which nothing was found, unless its state knows of something that no look finds."""
+def _forget(clients: Clients, locks: Locks, stack: str, left: list[str]) -> bool:
+    """Forget a stack of which nothing was found, if it is still ours and its state knows of nothing no look finds."""
+    if not locks.is_ours(stack):
+        left.append(f"{stack}: {_LOST}")
+        return False
     strange = look.not_seen(State.load(clients, storage.state_key(stack)), stack)
     if strange:
         left += [f"{stack}: {one}" for one in strange]

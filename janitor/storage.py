@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from janitor.clients import Clients, Place
+from janitor.errors import is_denied
 
 ACCOUNT = "account"
 """What all stacks of an account share is kept, and locked, beside them; no stack is called so."""
@@ -42,6 +43,11 @@ def lock_key(stack: str) -> str:
 def state_key(stack: str) -> str:
     """Name the object that is a stack's state."""
     return f"{folder_key(stack)}terraform.tfstate"
+
+
+def releases_key(stack: str) -> str:
+    """Name the object that a stack's releases are written down in."""
+    return f"{folder_key(stack)}releases.json"
 
 
 def read(clients: Clients, key: str) -> dict[str, Any] | None:
@@ -123,6 +129,16 @@ class State:
     @classmethod
     def load(cls, clients: Clients, key: str) -> "State":
         return cls(read(clients, key) or {})
+
+    @classmethod
+    def seen(cls, clients: Clients, key: str) -> "State | None":
+        """Load a state, or return None where the caller may not read it: roles of a stage see that stage's alone."""
+        try:
+            return cls.load(clients, key)
+        except ClientError as error:
+            if is_denied(error):
+                return None
+            raise
 
     @property
     def is_empty(self) -> bool:

@@ -89,6 +89,7 @@ locals {
         "lambda:GetFunction",
         "lambda:ListAliases",
         "lambda:ListLayerVersions",
+        "lambda:ListTags", # without it GetFunction leaves them out
         "lambda:ListVersionsByFunction",
       ]
       resources = ["${local.arns["lambda"]}:function:paygo-*", "${local.arns["lambda"]}:layer:paygo-*"]

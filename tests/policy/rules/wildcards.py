@@ -199,9 +199,9 @@ ALLOWED = (
         "iot:DetachPolicy iot:DetachThingPrincipal iot:ListPolicyVersions iot:ListTagsForResource "
         "iot:ListThingPrincipals iot:UpdateCertificate lambda:DeleteAlias lambda:DeleteFunction "
         "lambda:DeleteLayerVersion lambda:GetFunction lambda:ListAliases lambda:ListLayerVersions "
-        "lambda:ListVersionsByFunction logs:DeleteLogGroup logs:ListTagsForResource logs:ListTagsLogGroup "
-        "secretsmanager:DeleteSecret sns:DeleteTopic sns:ListSubscriptionsByTopic sns:Unsubscribe sqs:DeleteQueue "
-        "sqs:GetQueueUrl sqs:ListQueueTags",
+        "lambda:ListTags lambda:ListVersionsByFunction logs:DeleteLogGroup logs:ListTagsForResource "
+        "logs:ListTagsLogGroup secretsmanager:DeleteSecret sns:DeleteTopic sns:ListSubscriptionsByTopic "
+        "sns:Unsubscribe sqs:DeleteQueue sqs:GetQueueUrl sqs:ListQueueTags",
         r"arn:aws:[a-z]+:[^?]*[:/]paygo[-_]\*",
         "The janitor removes what is named like a stack; the account's own is denied.",
     ),

@@ -123,6 +123,26 @@ def test_a_killed_runs_locks_are_broken(clients: Clients, tmp_path: Path, told: 
     assert "was killed; recovering" in told[0]
 
 
+def test_of_two_machines_that_find_a_lock_stale_one_gets_it(
+    clients: Clients, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.write(clients, lock.lock_key(STACK), asdict(replace(OTHER, until="2026-11-21T11:00:00Z")))
+    faster = replace(OTHER, who="bob")
+
+    def overtaken(*_: object) -> None:
+        storage.write(clients, lock.lock_key(STACK), asdict(faster))
+
+    monkeypatch.setattr(lock, "end_terraform", overtaken)
+
+    with (
+        pytest.raises(InUseError, match="somebody was faster"),
+        lock.held(clients, STACK, "deploy", tmp_path, told.append),
+    ):
+        pass
+
+    assert storage.read(clients, lock.lock_key(STACK)) == asdict(faster)
+
+
 def test_a_terraform_that_outlived_its_run_is_ended_before_its_lock_is_broken(
     clients: Clients, tmp_path: Path, told: list[str]
 ) -> None:

@@ -1,4 +1,5 @@
 import doctest
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,7 @@ from deploy.preflight import (
     askers,
     by_stack,
     check,
+    lifetimes,
     look,
     refusal,
 )
@@ -45,6 +47,14 @@ def clients() -> Iterator[Clients]:
 def make_roles(*names: str) -> None:
     for name in names:
         boto3.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+
+
+def hide(clients: Clients, stack: str) -> None:
+    bucket = storage.state_bucket(clients.target)
+    resource = f"arn:aws:s3:::{bucket}/{lock.folder_key(stack)}*"
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": resource}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    clients("s3").put_bucket_policy(Bucket=bucket, Policy=policy)
 
 
 def keep(clients: Clients, stack: str, **outputs: str) -> None:
@@ -249,3 +259,14 @@ def test_a_quota_without_a_code_is_not_asked_for() -> None:
     quota = next(one.quota for one in LIMITED if one.resource == "aws_cognito_user_pool")
 
     assert allowed(None, quota) == quota.limit  # type: ignore[arg-type]
+
+
+def test_a_state_that_is_not_ours_to_see_says_nothing_of_its_stacks_time(clients: Clients) -> None:
+    for stack in ("paygo-ours", "paygo-theirs"):
+        keep(clients, stack, expires_at="2026-11-29T00:00:00Z", stage="development")
+    hide(clients, "paygo-theirs")
+
+    assert {lives.stack: lives.may_go(NOW) for lives in lifetimes(clients)} == {
+        "paygo-ours": True,
+        "paygo-theirs": False,
+    }

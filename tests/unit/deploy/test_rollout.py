@@ -120,12 +120,12 @@ def test_a_deploy_moves_the_aliases_that_are_behind_and_says_so(clients: Clients
 
 def test_a_deploy_with_nothing_new_calls_nobody_and_writes_nothing(clients: Clients, functions: Lambda) -> None:
     deploy(clients, "2")
-    written = storage.read_version(clients, rollout.key(STACK))
+    written = storage.read_version(clients, storage.releases_key(STACK))
 
     assert deploy(clients, "2") == []
 
     assert functions.calls == []
-    assert storage.read_version(clients, rollout.key(STACK)) == written
+    assert storage.read_version(clients, storage.releases_key(STACK)) == written
 
 
 def test_a_release_that_was_killed_is_finished_by_the_next_deploy(clients: Clients, functions: Lambda) -> None:

@@ -92,6 +92,18 @@ class Account:
         resource = {"mode": "managed", "type": "aws_dynamodb_table", "instances": [{"attributes": attributes}]}
         storage.write(self.clients, storage.state_key(name), {"version": 4, "resources": [resource]})
 
+    def hide(self, prefix: str) -> None:
+        """Let nobody read what is kept under a prefix."""
+        bucket = state_bucket(HERE)
+        statement = {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{bucket}/{prefix}*",
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.client("s3").put_bucket_policy(Bucket=bucket, Policy=policy)
+
     def table(self, name: str, tags: list[dict[str, str]], *, protected: bool = False) -> None:
         self.client("dynamodb").create_table(
             TableName=name,

@@ -53,6 +53,24 @@ def test_with_apply_what_goes_is_removed(clients: Clients, account: Account) -> 
     assert storage.stacks(clients) == {"paygo-new"}
 
 
+def test_litter_is_looked_for_after_the_removal(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = account.client("logs")
+    for name in ("renewed", "gone"):
+        logs.create_log_group(logGroupName=f"/aws/lambda/paygo-{name}-identity")
+
+    def remove(*_: object, **__: object) -> run.Outcome:
+        account.state("paygo-renewed", {"ExpiresAt": "never"})
+        return run.Outcome([], [], 600.0, 0)
+
+    monkeypatch.setattr(command, "remove", remove)
+
+    assert "To be pruned: 2 orphaned log groups." in ran()[1]
+    assert "Pruned: 1 orphaned log group." in ran(APPLY="yes")[1]
+    assert [one["logGroupName"] for one in logs.describe_log_groups()["logGroups"]] == [
+        "/aws/lambda/paygo-renewed-identity"
+    ]
+
+
 def test_it_fails_when_something_is_left(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     account.stack("paygo-old", ExpiresAt="2020-01-01T00:00:00Z")
     monkeypatch.setattr(command, "remove", lambda *_, **__: run.Outcome([], ["queue q: it is guarded"], 1.0, 0))
@@ -155,7 +173,9 @@ def test_kills_hit_what_runs_and_the_last_run_is_let_be(monkeypatch: pytest.Monk
 
     def start(branch: str, _more: object) -> subprocess.Popen[str]:
         started.append(branch)
-        says, seconds = {1: ("it would be gone in 9 s", 60), 2: ("nothing to do", 0)}.get(len(started), ("done", 0))
+        says, seconds = {1: ("Removing 9 resources of 1 stack.", 60), 2: ("nothing to do", 0)}.get(
+            len(started), ("done", 0)
+        )
         text = f"import time; print({says!r}, flush=True); time.sleep({seconds})"
         return subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
 

@@ -40,6 +40,7 @@ def test_a_stack_goes_for_a_reason(standing: Standing, wish: Wish, why: str) -> 
         (replace(STACK, expires_at="soon"), NOTHING, "its ExpiresAt is no time: soon"),
         (STACK, Wish(living=frozenset({"paygo-demo"})), "until 2026-12-05T00:00:00Z"),
         (replace(STACK, has_state=False, created_at="2026-11-30T11:00:00Z"), NOTHING, "until 2026-12-05T00:00:00Z"),
+        (replace(STACK, has_state=False, has_folder=True, created_at=""), NOTHING, "until 2026-12-05T00:00:00Z"),
         (replace(STACK, expires_at="2026-11-01T00:00:00Z"), Wish(named=frozenset({"paygo-other"})), "not named"),
         (replace(STACK, holder="a deploy by me"), NAMED, "in use: a deploy by me"),
     ],

@@ -85,6 +85,26 @@ def test_it_removes_where_it_is_told_to(
     assert invoked.payloads == []
 
 
+def test_litter_is_looked_for_after_the_removal(
+    account: Account, monkeypatch: pytest.MonkeyPatch, invoked: Invocations
+) -> None:
+    monkeypatch.setenv("APPLY", "yes")
+    logs = account.client("logs")
+    for name in ("renewed", "gone"):
+        logs.create_log_group(logGroupName=f"/aws/lambda/paygo-{name}-identity")
+
+    def remove(*_: object) -> Outcome:
+        account.state("paygo-renewed", {"ExpiresAt": "never"})
+        return Outcome([], [], 600.0, 0)
+
+    monkeypatch.setattr(module, "remove", remove)
+
+    handler({}, Context())
+
+    left = [one["logGroupName"] for one in logs.describe_log_groups()["logGroups"]]
+    assert left == ["/aws/lambda/paygo-renewed-identity"]
+
+
 def test_its_input_names_stacks_or_says_which_live(account: Account) -> None:
     account.stack("paygo-a")
     account.stack("paygo-b")

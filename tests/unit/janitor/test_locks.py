@@ -106,6 +106,26 @@ def test_what_is_not_a_removals_is_not_paused(clients: Clients, locks: Locks) ->
     assert locks.begun(STACK) == ""
 
 
+def test_what_somebody_took_over_is_theirs_even_when_it_is_a_removal(clients: Clients, locks: Locks) -> None:
+    locks.take(STACK, "expired", NOW, HOUR)
+    assert locks.is_ours(STACK)
+    assert locks.begin(STACK, "named")
+    assert (locks.is_ours(STACK), locks.begun(STACK)) == (True, "named")
+
+    Locks(clients, "the next").take(STACK, "expired", NOW + 2 * HOUR, HOUR)
+    theirs = storage.read(clients, storage.lock_key(STACK))
+
+    assert not locks.is_ours(STACK)
+    assert not locks.begin(STACK, "named")
+    assert not locks.pause(STACK, NOW)
+    assert storage.read(clients, storage.lock_key(STACK)) == theirs
+
+
+def test_a_stack_that_was_never_taken_is_not_ours(clients: Clients, locks: Locks) -> None:
+    assert not locks.is_ours(STACK)
+    assert not locks.pause(STACK, NOW)
+
+
 def test_of_two_that_find_a_lock_stale_one_gets_it(
     clients: Clients, locks: Locks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

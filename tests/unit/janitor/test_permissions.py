@@ -21,6 +21,7 @@ OTHERWISE = {
     ("s3", "ListObjectVersions"): ["s3:ListBucketVersions"],
     ("s3", "ListObjectsV2"): ["s3:ListBucket"],
     ("s3", "DeleteObjects"): ["s3:DeleteObject", "s3:DeleteObjectVersion"],
+    ("lambda", "GetFunction"): ["lambda:GetFunction", "lambda:ListTags"],  # for the tags that it answers with
     ("dynamodb", "TransactWriteItems"): ["dynamodb:UpdateItem"],
 }
 VERBS = {"Get": "GET", "Delete": "DELETE", "Update": "PATCH"}

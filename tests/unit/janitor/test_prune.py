@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import pytest
+
+from deploy.releases import Kind, Release, Stamp, Step
 from janitor import prune, storage
 from janitor.clients import Clients
 from janitor.decisions import Wish
@@ -64,6 +67,24 @@ def test_old_versions_go_but_for_the_live_one_and_the_last_few(clients: Clients,
     assert found(clients) == []
 
 
+def release(number: int, before: str | None, after: str) -> dict[str, Any]:
+    steps = {"identity": {"paygo-demo-identity": Step(before, after)}}
+    return Release(number, Kind.DEPLOY, Stamp("", "", ""), steps, is_done=True).as_json()
+
+
+def test_versions_that_one_of_the_last_ten_releases_names_are_kept_for_rolling_back(
+    clients: Clients, account: Account
+) -> None:
+    account.state("paygo-demo", {"ExpiresAt": "never"})
+    function(account, "paygo-demo-identity", versions=8, live=8)
+    unmoved = [release(number, "4", "4") for number in range(4, 12)]
+    # The first, which made versions 1 and 2 live, is the eleventh from the end.
+    history = [release(1, "1", "2"), release(2, "3", "3"), *unmoved, release(12, "4", "8")]
+    storage.write(clients, storage.releases_key("paygo-demo"), {"releases": history})
+
+    assert found(clients) == [f"function version paygo-demo-identity:{number}" for number in (1, 2, 5)]
+
+
 def test_versions_of_a_stack_that_goes_are_not_looked_at(clients: Clients, account: Account) -> None:
     account.state("paygo-demo", {"ExpiresAt": "2020-01-01T00:00:00Z"})
     function(account, "paygo-demo-identity", versions=6, live=1)
@@ -97,23 +118,18 @@ def test_old_versions_of_a_layer_go_but_not_what_the_state_knows(clients: Client
 
 def test_logs_of_what_is_gone_go_and_others_stay(clients: Clients, account: Account) -> None:
     logs = account.client("logs")
-    api = account.client("apigateway").create_rest_api(name="somebody-elses")["id"]
     for name in (
         "/aws/lambda/paygo-gone-identity-x",
         "/aws/lambda/paygo-demo-identity-x",
         "/aws/lambda/somebody-elses",
-        "API-Gateway-Execution-Logs_gone/v",
-        f"API-Gateway-Execution-Logs_{api}/v",
+        "API-Gateway-Execution-Logs_anybodys/v",
     ):
         logs.create_log_group(logGroupName=name)
     account.state("paygo-demo", {"ExpiresAt": "never"})
 
     doomed = litter(clients, planned(clients), NOW)
 
-    assert sorted(one.name for one in doomed) == [
-        "/aws/lambda/paygo-gone-identity-x",
-        "API-Gateway-Execution-Logs_gone/v",
-    ]
+    assert [one.name for one in doomed] == ["/aws/lambda/paygo-gone-identity-x"]
     assert prune.remove(doomed) == []
     assert len(logs.describe_log_groups()["logGroups"]) == 3
 
@@ -148,11 +164,45 @@ def test_packages_that_no_state_names_go_when_they_are_a_day_old(clients: Client
     assert found(clients, TOMORROW) == []
 
 
+def test_nothing_is_pruned_of_a_stack_whose_state_is_not_ours_to_see(clients: Clients, account: Account) -> None:
+    packages(clients, account)
+    function(account, "paygo-demo-identity", versions=6, live=1)
+    assert len(found(clients, TOMORROW)) == 4
+
+    account.hide("stacks/paygo-demo/")
+
+    assert found(clients, TOMORROW) == []
+
+
+def test_no_package_goes_where_the_accounts_state_is_not_ours_to_see(clients: Clients, account: Account) -> None:
+    packages(clients, account)
+    account.hide(storage.state_key(storage.ACCOUNT))
+
+    assert found(clients, TOMORROW) == []
+
+
 def test_no_package_goes_while_somebody_deploys(clients: Clients, account: Account) -> None:
     packages(clients, account)
     storage.write(clients, storage.lock_key("paygo-demo"), {"doing": "deploy", "who": "ada"})
 
     assert found(clients, TOMORROW) == []
+
+
+def test_no_package_goes_when_somebody_begins_to_deploy_while_it_is_looked_for(
+    clients: Clients, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages(clients, account)
+    locks = Locks(clients, "the janitor")
+    monkeypatch.setattr(prune, "YOUNG", timedelta(days=-1))
+    listing = prune._objects
+
+    def begun(*asked: Any) -> dict[str, datetime]:
+        storage.write(clients, storage.lock_key(storage.ACCOUNT), {"doing": "deploy", "who": "ada"})
+        return listing(*asked)
+
+    assert len(prune.looked_for(clients, locks, Wish())) == 2
+    monkeypatch.setattr(prune, "_objects", begun)
+    assert prune.looked_for(clients, locks, Wish()) == []
 
 
 def test_what_is_gone_already_is_pruned_and_what_is_refused_is_told(clients: Clients) -> None:
@@ -179,4 +229,4 @@ def test_a_package_of_today_may_be_a_deploys() -> None:
 
 
 def test_a_function_that_goes_meanwhile_has_nothing_to_prune(clients: Clients) -> None:
-    assert prune._versions(clients, "paygo-demo-gone") == []
+    assert prune._versions(clients, "paygo-demo-gone", {1}) == []

@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from botocore.exceptions import ClientError
 
 from janitor import look, report, run, storage, work
 from janitor.buckets import LocalBuckets
@@ -74,6 +75,51 @@ def test_a_stack_without_a_state_is_found_by_its_tags(clients: Clients, locks: L
     assert left_of(clients, "paygo-lost") == []
 
 
+def test_a_stack_whose_state_is_still_empty_is_a_deploys_that_has_just_begun(
+    clients: Clients, locks: Locks, account: Account
+) -> None:
+    storage.write(clients, storage.state_key("paygo-new"), {"version": 4, "resources": []})
+    account.client("sqs").create_queue(QueueName="paygo-new-identity", tags={"Stack": "paygo-new"})
+    account.client("sqs").create_queue(QueueName="paygo-lost-identity", tags={"Stack": "paygo-lost"})
+
+    assert verdicts(plan(clients, locks, Wish(), NOW)) == {
+        "paygo-new": (False, "it never expires"),
+        "paygo-lost": (True, "no state knows it"),
+    }
+
+
+@pytest.mark.parametrize("wish", [Wish(), Wish(named=frozenset({"paygo-theirs"}))])
+def test_a_stack_whose_state_is_not_ours_to_see_stays(
+    clients: Clients, locks: Locks, account: Account, wish: Wish
+) -> None:
+    account.stack("paygo-theirs", ExpiresAt="2026-11-29T00:00:00Z")
+    account.hide("stacks/paygo-theirs/")
+
+    planned = plan(clients, locks, wish, NOW)
+
+    assert verdicts(planned) == {"paygo-theirs": (False, "protected: not ours to see")}
+    assert planned.hidden == {"paygo-theirs"}
+
+
+def test_what_else_s3_refuses_is_not_taken_for_a_state_to_hide(clients: Clients, account: Account) -> None:
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
+
+    s3 = clients("s3")
+    s3.get_object = refuse
+
+    with pytest.raises(ClientError, match="SlowDown"):
+        State.seen(clients, storage.state_key("paygo-theirs"))
+
+
+def test_a_stage_that_only_the_states_tags_tell_protects(clients: Clients, locks: Locks, account: Account) -> None:
+    account.state("paygo-kept", {"ExpiresAt": "2026-11-29T00:00:00Z", "Stage": "production"})
+
+    planned = plan(clients, locks, Wish(), NOW)
+
+    assert verdicts(planned) == {"paygo-kept": (False, "protected: production")}
+
+
 def test_what_has_neither_state_nor_tag_goes_when_it_is_named_and_is_told_before(
     clients: Clients, locks: Locks, account: Account
 ) -> None:
@@ -131,6 +177,128 @@ def test_a_stack_that_somebody_deploys_meanwhile_is_left_and_told(
 
     assert outcome.left == ["paygo-old: in use: a deploy by ada on x since now"]
     assert left_of(clients, "paygo-old")
+
+
+def test_a_stack_that_was_renewed_meanwhile_is_given_back_and_told(
+    clients: Clients, locks: Locks, account: Account
+) -> None:
+    tags = account.stack("paygo-old", ExpiresAt="2026-11-29T00:00:00Z")
+    planned = plan(clients, locks, Wish(), NOW)
+    account.state("paygo-old", tags | {"ExpiresAt": "never"})
+    before = left_of(clients, "paygo-old")
+
+    outcome = removed(clients, locks, planned)
+
+    assert (outcome.gone, outcome.left) == ([], [])
+    assert outcome.stayed == ["paygo-old stays: it never expires"]
+    assert outcome.stayed[0] in report.ending(outcome)
+    assert left_of(clients, "paygo-old") == before
+    assert storage.read(clients, storage.lock_key("paygo-old")) is None
+
+
+def test_a_stack_that_was_protected_meanwhile_is_given_back_even_when_its_removal_was_begun(
+    clients: Clients, locks: Locks, account: Account
+) -> None:
+    tags = account.stack("paygo-old")
+    locks.take("paygo-old", "named", NOW, run._PATIENCE)
+    planned = plan(clients, locks, Wish(), NOW + run._PATIENCE)
+    pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+    account.table("paygo-old-ledger", pairs, protected=True)
+
+    outcome = removed(clients, Locks(clients, "the next", is_dead=lambda _: True), planned)
+
+    assert verdicts(planned) == {"paygo-old": (True, "named")}
+    assert outcome.stayed == ["paygo-old stays: protected: something of it may not be deleted"]
+    assert "table paygo-old-identity" in left_of(clients, "paygo-old")
+
+
+def test_what_came_after_the_plan_is_removed_too(clients: Clients, locks: Locks, account: Account) -> None:
+    tags = account.stack("paygo-old", ExpiresAt="2026-11-29T00:00:00Z")
+    planned = plan(clients, locks, Wish(), NOW)
+    account.client("sqs").create_queue(QueueName="paygo-old-later", tags=tags)
+    told: list[str] = []
+
+    remove(
+        clients,
+        Clients(HERE, attempts=1),
+        locks,
+        LocalBuckets(),
+        planned,
+        told.append,
+    )
+
+    assert told[0] == f"Removing {len(planned.going[0].tasks) + 1} resources of 1 stack."
+    assert left_of(clients, "paygo-old") == []
+
+
+def take_over(clients: Clients, stack: str) -> dict[str, str]:
+    theirs = {"doing": "removal", "who": "another", "why": "named", "until": "2100-01-01T00:00:00Z"}
+    storage.write(clients, storage.lock_key(stack), theirs)
+    return theirs
+
+
+def test_a_stack_that_another_took_over_is_neither_forgotten_nor_paused(
+    clients: Clients, locks: Locks, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for stack in ("paygo-done", "paygo-half"):
+        account.stack(stack, ExpiresAt="2026-11-29T00:00:00Z")
+    planned = plan(clients, locks, Wish(), NOW)
+    removes = work.removal
+    theirs: dict[str, str] = {}
+
+    def removal(clients: Clients, task: Task) -> Removed | Refused | Throttled:
+        theirs.update(take_over(clients, task.stack))
+        guarded = task.stack == "paygo-half" and task.kind.words == "queue"
+        return Refused("it is guarded") if guarded else removes(clients, task)
+
+    monkeypatch.setattr(work, "removal", removal)
+    monkeypatch.setattr("janitor.schedule.ATTEMPTS", 1)
+    monkeypatch.setattr(run, "ROUNDS", 1)
+
+    outcome = removed(clients, locks, planned)
+
+    assert outcome.gone == []
+    assert outcome.left == [f"paygo-{name}: in use: somebody else took its removal over" for name in ("done", "half")]
+    assert storage.stacks(clients) == {"paygo-done", "paygo-half"}
+    assert all(storage.read(clients, storage.lock_key(stack)) == theirs for stack in planned.states)
+
+
+def test_a_lease_lasts_past_the_deadline_until_the_fresh_look_has_ended(
+    clients: Clients, locks: Locks, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.stack("paygo-old", ExpiresAt="2026-11-29T00:00:00Z")
+    refuse_queues(monkeypatch)
+    leases: list[str] = []
+    begin = Locks.begin
+
+    def begun(self: Locks, stack: str, why: str) -> bool:
+        leases.append(str((storage.read(clients, storage.lock_key(stack)) or {})["until"]))
+        return begin(self, stack, why)
+
+    monkeypatch.setattr(Locks, "begin", begun)
+    deadline = time.time() + 20
+
+    removed(clients, locks, plan(clients, locks, Wish(), NOW), deadline)
+
+    assert datetime.fromisoformat(leases[0]).timestamp() == pytest.approx(deadline + run.RESERVE + 60, abs=1)
+
+
+def test_a_look_that_was_killed_before_it_judged_again_began_no_removal(
+    clients: Clients, locks: Locks, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags = account.stack("paygo-old", ExpiresAt="2026-11-29T00:00:00Z")
+    planned = plan(clients, locks, Wish(), NOW)
+    account.state("paygo-old", tags | {"ExpiresAt": "never"})
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "_judged_again", killed)
+    with pytest.raises(KeyboardInterrupt):
+        removed(clients, locks, planned)
+
+    later = plan(clients, Locks(clients, "the next", is_dead=lambda _: True), Wish(), NOW)
+    assert verdicts(later) == {"paygo-old": (False, "it never expires")}
 
 
 def test_what_cannot_be_removed_is_named_with_its_reason_and_its_state_is_kept(

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from janitor.buckets import LocalBuckets
 from janitor.clients import Clients
-from janitor.errors import is_gone, is_throttled
+from janitor.errors import is_denied, is_gone, is_throttled
 from janitor.found import Found
 from janitor.kinds import NAMED
 from janitor.schedule import Refused, Removed, Schedule, Task, Throttled
@@ -55,6 +55,8 @@ def test_gone_and_throttled_are_told_apart() -> None:
     assert not is_gone(error("TooManyRequestsException"))
     assert is_throttled(error("TooManyRequestsException"))
     assert not is_throttled(error("AccessDenied"))
+    assert is_denied(error("AccessDenied"))
+    assert not is_denied(error("NoSuchKey"))
 
 
 def test_threads_remove_side_by_side_and_every_one_is_told_of(clients: Clients) -> None:
