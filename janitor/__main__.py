@@ -103,6 +103,10 @@ def inventory(
 def _branches(asked: str) -> list[str]:
     """List all branches: those that are given, or those of a remote."""
     if asked not in _git("remote").split():
+        if "," not in asked:
+            # A mistyped remote would be one branch, and every other stack would go.
+            msg = f"'{asked}' is no remote of this clone: BRANCHES is a remote's name, or all branches as a,b."
+            raise JanitorError(msg)
         return [name.strip() for name in asked.split(",") if name.strip()]
     heads = [
         line.split("\t")[1].removeprefix("refs/heads/") for line in _git("ls-remote", "--heads", asked).splitlines()

@@ -188,11 +188,11 @@ def test_production_does_not_go_back_to_what_it_was_as_another_stage(clients: Cl
 def test_a_release_of_before_stages_were_written_down_can_be_gone_back_to(clients: Clients, functions: Lambda) -> None:
     deploy(clients, "1", stage="production")
     deploy(clients, "2", stage="production")
-    content, tag = storage.read_version(clients, rollout.key(STACK))
+    content, tag = storage.read_version(clients, storage.releases_key(STACK))
     assert content is not None
     for release in content["releases"]:
         del release["stage"]
-    storage.write_version(clients, rollout.key(STACK), content, instead_of=tag)
+    storage.write_version(clients, storage.releases_key(STACK), content, instead_of=tag)
 
     rollout.roll_back(clients, STACK, STAMP, stage="production")
 

@@ -115,6 +115,9 @@ def test_a_remote_says_which_branches_there_are(tmp_path: Path, monkeypatch: pyt
 
     assert sorted(command._branches("upstream")) == ["feature/a", "main"]
     assert command._branches("a,b") == ["a", "b"]
+    assert command._branches("main,") == ["main"]
+    with pytest.raises(JanitorError, match="'orgin' is no remote of this clone"):
+        command._branches("orgin")
 
 
 def test_a_remote_that_does_not_answer_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
