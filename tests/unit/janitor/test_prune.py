@@ -167,7 +167,7 @@ def test_packages_that_no_state_names_go_when_they_are_a_day_old(clients: Client
 def test_nothing_is_pruned_of_a_stack_whose_state_is_not_ours_to_see(clients: Clients, account: Account) -> None:
     packages(clients, account)
     function(account, "paygo-demo-identity", versions=6, live=1)
-    assert len(found(clients, TOMORROW)) == 4
+    assert len(found(clients, TOMORROW)) == 5
 
     account.hide("stacks/paygo-demo/")
 
@@ -200,7 +200,7 @@ def test_no_package_goes_when_somebody_begins_to_deploy_while_it_is_looked_for(
         storage.write(clients, storage.lock_key(storage.ACCOUNT), {"doing": "deploy", "who": "ada"})
         return listing(*asked)
 
-    assert len(prune.looked_for(clients, locks, Wish())) == 2
+    assert len(prune.looked_for(clients, locks, Wish())) == 3
     monkeypatch.setattr(prune, "_objects", begun)
     assert prune.looked_for(clients, locks, Wish()) == []
 
