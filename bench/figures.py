@@ -56,10 +56,11 @@ INIT = Figure("init", "init of an API function / one boto3 client", 1.7, "times"
 OWN_TIME = Figure("own-time", "the platform's own time in a warm request", 1, "ms")
 THROUGHPUT = Figure("throughput", "events/s through our consumer / a bare handler", 0.9, "times", more_is_better=True)
 REGISTRATIONS = Figure(
-    "registrations", "sessions opened, registered and escalated", 3, "per second", more_is_better=True
+    "registrations", "sessions opened, registered and escalated", 2, "per second", more_is_better=True
 )
 REGISTRATIONS_LOST = Figure("registrations-lost", "registrations lost", 0, "")
-AWS_CALLS = Figure("aws-calls", "AWS calls of our functions in a registration", 150, "calls")
+# On a stack whose delays are a thousandth: what is not ready is looked at every second, and not after minutes.
+AWS_CALLS = Figure("aws-calls", "AWS calls of our functions in a registration", 400, "calls")
 CREATE_REST_API = Figure("create-rest-api", "CreateRestApi calls in a deploy", 1, "calls")
 PUT_REST_API = Figure("put-rest-api", "PutRestApi calls in a deploy", 1, "calls")
 CREATE_DEPLOYMENT = Figure("create-deployment", "CreateDeployment calls in a deploy", 1, "calls")
