@@ -7,6 +7,8 @@ Python.
 """
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -86,6 +88,19 @@ def build(root: Path, home: Path, target: str = "local", *, tell: bool = False) 
     """Build what changed and return the manifest: name -> file, sha256 of its contents, its key, sources."""
     folder = home / "build" / target
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        return _build(root, home, target, folder, tell=tell)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait for another build of this folder to end: several deploys may begin at the same moment."""
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(root: Path, home: Path, target: str, folder: Path, *, tell: bool) -> dict[str, dict[str, str]]:
     before = _manifest(folder)
     sources = {name: service_files(root, name) for name in services(root)}
     sources[JANITOR] = janitor_files(root)

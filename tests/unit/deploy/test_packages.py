@@ -3,6 +3,8 @@ import hashlib
 import os
 import shutil
 import sys
+import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -247,3 +249,20 @@ def test_a_compiled_package_without_a_wheel_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BuildError, match="fast-hash"):
         packages._refuse_compiled(tmp_path, ["fast-hash"])
+
+
+def test_a_build_waits_for_another_of_the_same_folder(tmp_path: Path) -> None:
+    begun, ended = threading.Event(), list[str]()
+
+    def build(name: str) -> None:
+        with packages._alone(tmp_path):
+            begun.set()
+            time.sleep(0.2)
+            ended.append(name)
+
+    first = threading.Thread(target=build, args=["first"])
+    first.start()
+    assert begun.wait(10)
+    with packages._alone(tmp_path):
+        assert ended == ["first"]
+    first.join()
