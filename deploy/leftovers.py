@@ -7,7 +7,7 @@ one, decides.
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +15,7 @@ from janitor.clients import Clients
 from janitor.errors import is_gone, told
 from janitor.found import Found, bare, belongs, counted, is_here
 from janitor.kinds import KINDS, Kind, layers
+from janitor.look import with_tags
 from janitor.storage import State
 
 __all__ = ["KINDS", "MADE_BY_DEPLOY", "MADE_BY_DEVICES", "Found", "Kind", "Leftover", "counted", "remove", "sweep"]
@@ -49,7 +50,7 @@ def sweep(
 
     def look(kind: Kind) -> list[Leftover]:
         candidates = [one for one in kind.find(clients, stack) if _may_be(one, stack, kind)]
-        strays = [_tagged(clients, kind, one) for one in unknown(candidates, kind, state)]
+        strays = [with_tags(clients, kind, one) for one in unknown(candidates, kind, state)]
         region = clients.target.region
         return [Leftover(kind, one) for one in strays if one and is_here(one, region) and belongs(one, stack, stacks)]
 
@@ -89,14 +90,3 @@ def _may_be(found: Found, stack: str, kind: Kind) -> bool:
     plain = bare(found.name)
     named = plain == stack or plain.startswith(f"{stack}-")
     return named or not kind.of_its_own_name or (found.tags or {}).get("Stack") == stack
-
-
-def _tagged(clients: Clients, kind: Kind, found: Found) -> Found | None:
-    if found.tags is not None or kind.tags is None:
-        return found
-    try:
-        return replace(found, tags=kind.tags(clients, found))
-    except ClientError as error:
-        if is_gone(error):
-            return None
-        raise

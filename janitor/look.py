@@ -86,11 +86,12 @@ def verified(clients: Clients, tasks: Iterable[Task], stacks: Collection[str]) -
 def tagged(clients: Clients, resources: Sequence[tuple[Kind, Found]]) -> list[tuple[Kind, Found]]:
     """Ask for the tags that no listing told; what is gone meanwhile is left out."""
     with ThreadPoolExecutor(THREADS) as pool:
-        asked = pool.map(lambda one: _tagged(clients, *one), resources)
+        asked = pool.map(lambda one: with_tags(clients, *one), resources)
         return [(kind, found) for (kind, _), found in zip(resources, asked, strict=True) if found]
 
 
-def _tagged(clients: Clients, kind: Kind, found: Found) -> Found | None:
+def with_tags(clients: Clients, kind: Kind, found: Found) -> Found | None:
+    """Return a resource with its tags, asked for where its listing tells none; None when it is gone."""
     if found.tags is not None or kind.tags is None:
         return found
     try:
