@@ -19,8 +19,9 @@ from paygo_limits import ALL, Rate
 
 TABLE = "paygo-account-buckets"
 MARGIN = 1.01
-SLACK = 0.1
-"""How much longer than AWS says is waited, in times and in seconds: one call's way there is longer than another's."""
+"""How much longer than AWS says is waited where bursts are allowed, in times."""
+SLACK = 0.2
+"""And where they are not, in seconds: one call's way there is longer than another's. What comes early is made again."""
 HELD_BACK = 0.9
 """The share of a burst that is used; the rest is for deploys."""
 
@@ -37,6 +38,10 @@ class Buckets(Protocol):
         """Take a token for each call and return `now`; or take none, and return when to ask again."""
         ...
 
+    def refused(self, calls: Iterable[Call], until: float) -> None:
+        """Learn that AWS's own buckets were empty, so that nobody takes a token before a time."""
+        ...
+
 
 def rate_of(call: Call) -> Rate | None:
     """Return the rate of one call, None when AWS limits none that matters here."""
@@ -49,7 +54,7 @@ def seconds_each(call: Call) -> float:
     rate = rate_of(call)
     if rate is None:
         return 0.0
-    return rate.seconds_each * MARGIN + (SLACK if rate.burst == 1 else 0.0)
+    return rate.seconds_each + SLACK if rate.burst == 1 else rate.seconds_each * MARGIN
 
 
 def at_once(rate: Rate) -> int:
@@ -71,7 +76,7 @@ def take(tokens: Mapping[Call, int], full: Mapping[Call, float], now: float) -> 
     >>> delete = ("apigateway", "DeleteRestApi")
     >>> at, full = take({delete: 1}, {}, now=0.0)
     >>> at, round(take({delete: 1}, full, now=1.0)[0], 1)
-    (0.0, 30.4)
+    (0.0, 30.2)
     """
     possible, after = now, {}
     for bucket, count in tokens.items():
@@ -83,6 +88,17 @@ def take(tokens: Mapping[Call, int], full: Mapping[Call, float], now: float) -> 
         possible = max(possible, was - (at_once(rate) - count) * each)
         after[bucket] = max(was, now) + count * each
     return (possible if possible > now + _SAME else now), after
+
+
+def emptied(tokens: Mapping[Call, int], until: float) -> dict[Call, float]:
+    """Return when buckets are full again that have no token before a time; what was taken of them is forgotten.
+
+    >>> delete = ("apigateway", "DeleteRestApi")
+    >>> take({delete: 1}, emptied({delete: 1}, until=2.0), now=1.0)[0]
+    2.0
+    """
+    rates = {bucket: rate_of(bucket) for bucket in tokens}
+    return {bucket: until + (at_once(rate) - 1) * seconds_each(bucket) for bucket, rate in rates.items() if rate}
 
 
 class LocalBuckets:
@@ -97,6 +113,10 @@ class LocalBuckets:
         if possible <= now:
             self._full.update(after)
         return possible
+
+    def refused(self, calls: Iterable[Call], until: float) -> None:
+        """Learn that AWS's own buckets were empty, so that nobody takes a token before a time."""
+        self._full.update(emptied(needed(calls), until))
 
 
 class SharedBuckets:
@@ -120,6 +140,11 @@ class SharedBuckets:
                 return now
         return now + _CONTENDED
 
+    def refused(self, calls: Iterable[Call], until: float) -> None:
+        """Learn that AWS's own buckets were empty, so that nobody takes a token before a time."""
+        for bucket, full in emptied(needed(calls), until).items():
+            self._dynamodb.update_item(**self._set(bucket, full))
+
     def _read(self, buckets: Iterable[Call]) -> dict[Call, str]:
         keys = [_key(bucket) for bucket in buckets]
         answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}})
@@ -138,16 +163,22 @@ class SharedBuckets:
         return True
 
     def _update(self, bucket: Call, before: str | None, full: float) -> dict[str, Any]:
-        values = {":full": {"N": f"{full:.6f}"}, ":expires": {"N": str(int(full) + _FORGOTTEN_AFTER)}}
+        update = self._set(bucket, full)
+        if before is None:
+            return {"Update": update | {"ConditionExpression": "attribute_not_exists(#full)"}}
+        values = update["ExpressionAttributeValues"] | {":before": {"N": before}}
+        return {"Update": update | {"ConditionExpression": "#full = :before", "ExpressionAttributeValues": values}}
+
+    def _set(self, bucket: Call, full: float) -> dict[str, Any]:
         return {
-            "Update": {
-                "TableName": self._table,
-                "Key": _key(bucket),
-                "UpdateExpression": "SET #full = :full, #expires = :expires",
-                "ConditionExpression": "attribute_not_exists(#full)" if before is None else "#full = :before",
-                "ExpressionAttributeNames": {"#full": "full", "#expires": "expires_at"},
-                "ExpressionAttributeValues": values | ({} if before is None else {":before": {"N": before}}),
-            }
+            "TableName": self._table,
+            "Key": _key(bucket),
+            "UpdateExpression": "SET #full = :full, expires_at = :expires_at",
+            "ExpressionAttributeNames": {"#full": "full"},
+            "ExpressionAttributeValues": {
+                ":full": {"N": f"{full:.6f}"},
+                ":expires_at": {"N": str(int(full) + _FORGOTTEN_AFTER)},
+            },
         }
 
 

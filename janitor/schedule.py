@@ -15,6 +15,8 @@ from janitor.found import Found
 from janitor.kinds import KINDS, Call, Kind
 
 ATTEMPTS = 4
+PATIENCE = 32.0
+"""Seconds that are waited at most when AWS was called too often; a second at first, then twice as long each time."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Removed:
 
 @dataclass(frozen=True)
 class Throttled:
-    """AWS was called too often all the same: somebody else of the account called it too."""
+    """AWS was called too often all the same: somebody else called it too, or the call before was long on its way."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Schedule:
         self._number = count()
         self._not_before: dict[str, float] = {}
         self._attempts: Counter[tuple[str, str, str]] = Counter()
+        self._refused: Counter[str] = Counter()
         self._tokens: Counter[Call] = Counter()
         self._unfinished = len(tasks)
         self.total = len(tasks)
@@ -123,17 +126,20 @@ class Schedule:
         times = [self._not_before[words] for words, ready in self._ready.items() if ready and words in self._not_before]
         return min([*times, *(at for at, _, _ in self._later[:1])], default=None)
 
-    def done(self, task: Task, outcome: Outcome, now: float) -> None:
-        """Note what came of a removal."""
+    def done(self, task: Task, outcome: Outcome, now: float, buckets: Buckets) -> None:
+        """Note what came of a removal; a call that AWS refused is made again soon, before any of its kind."""
+        words = task.kind.words
         match outcome:
             case Removed():
+                self._refused[words] = 0
                 self._finish(task)
             case Throttled():
                 self.throttled += 1
-                wait = max(map(seconds_each, task.kind.calls), default=0.0) or 2.0
-                self._again(task, now + wait)
-                if task.kind.calls:
-                    self._not_before[task.kind.words] = now + wait
+                until = now + min(2.0 ** self._refused[words], PATIENCE)
+                self._refused[words] += 1
+                self._not_before[words] = until
+                self._again(task, until)
+                buckets.refused(task.kind.calls, until)
             case Refused(why):
                 self._attempts[task.key] += 1
                 if self._attempts[task.key] < ATTEMPTS:

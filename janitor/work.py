@@ -57,7 +57,7 @@ def work(
             return
         for task, outcome in crew.wait(min(wake, deadline) if crew.now() < deadline else inf):
             busy -= 1
-            schedule.done(task, outcome, crew.now())
+            schedule.done(task, outcome, crew.now(), buckets)
         tell(schedule, crew.now())
 
 

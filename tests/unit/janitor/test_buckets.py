@@ -86,6 +86,28 @@ def test_a_call_that_nobody_limits_goes_at_once(make: Make) -> None:
     assert [view.take([("sqs", "DeleteQueue")], NOW) for _ in range(3)] == [NOW] * 3
 
 
+def test_after_a_refusal_nobody_takes_a_token_before_its_time_and_one_is_there_then(make: Make) -> None:
+    one, other = make(), make()
+    one.take([DELETE], NOW)
+
+    one.refused([DELETE], NOW + 4)
+
+    for view in (one, other):
+        assert view.take([DELETE], NOW + 3) == pytest.approx(NOW + 4, abs=1e-3)
+    assert other.take([DELETE], NOW + 4.01) == NOW + 4.01
+    assert one.take([DELETE], NOW + 5) > NOW + 34
+
+
+def test_after_a_refusal_of_what_has_a_burst_one_call_goes_and_then_the_next_by_its_rate(make: Make) -> None:
+    view = make()
+
+    view.refused([GET], NOW + 2)
+
+    assert view.take([GET], NOW + 1) == pytest.approx(NOW + 2, abs=1e-3)
+    assert view.take([GET], NOW + 2.01) == NOW + 2.01
+    assert view.take([GET], NOW + 2.02) > NOW + 2.02
+
+
 def test_no_second_of_the_slowest_rate_is_given_twice(make: Make) -> None:
     views = [make() for _ in range(3)]
     now, went = NOW, []

@@ -35,7 +35,7 @@ def test_what_calls_a_function_goes_before_it_and_what_it_writes_to_after() -> N
         now_ready = started(schedule, 0, buckets)
         order.append(words(now_ready))
         for one in now_ready:
-            schedule.done(one, Removed(), 0)
+            schedule.done(one, Removed(), 0, buckets)
 
     assert order == [["schedule"], ["function"], ["queue", "role"]]
 
@@ -63,7 +63,7 @@ def test_stacks_are_interleaved_so_that_the_slow_call_is_always_busy() -> None:
     second = started(schedule, 31, buckets)
 
     assert words(first) == ["REST API", "table", "table", "table"]
-    assert wait == pytest.approx(30.4)
+    assert wait == pytest.approx(30.2)
     assert [one.stack for one in second] == ["paygo-b"]
 
 
@@ -77,26 +77,36 @@ def test_a_kept_hand_goes_to_limits_alone() -> None:
     assert schedule.next(0, buckets, limited_only=True) is None
 
 
-def test_a_throttled_call_is_counted_and_made_again_after_its_rate() -> None:
-    schedule, buckets = Schedule([task("REST API")]), LocalBuckets()
+def test_a_throttled_call_is_counted_and_made_again_soon_and_the_next_after_its_rate() -> None:
+    schedule, buckets = Schedule([task("REST API", "paygo-a"), task("REST API", "paygo-b")]), LocalBuckets()
     [api] = started(schedule, 0, buckets)
 
-    schedule.done(api, Throttled(), 1)
+    schedule.done(api, Throttled(), 0.5, buckets)
 
     assert schedule.throttled == 1
     assert schedule.failures == []
-    assert schedule.next(20, buckets) == pytest.approx(31.4)
-    assert started(schedule, 32, buckets) == [api]
+    assert schedule.next(1, buckets) == 1.5
+    assert started(schedule, 1.5, buckets) == [api]
+    assert schedule.next(2, buckets) == pytest.approx(31.7)
 
 
-def test_a_throttled_call_without_a_rate_is_made_again_soon() -> None:
-    schedule, buckets = Schedule([task("role")]), LocalBuckets()
-    [role] = started(schedule, 0, buckets)
+def test_a_call_that_is_refused_again_and_again_waits_twice_as_long_each_time_until_one_is_answered() -> None:
+    schedule, buckets = Schedule([task("role", name=f"role {number}") for number in range(2)]), LocalBuckets()
+    now, waits = 0.0, []
+    for _ in range(7):
+        refused = schedule.next(now, buckets)
+        assert isinstance(refused, Task)
+        schedule.done(refused, Throttled(), now, buckets)
+        at = schedule.next(now, buckets)
+        assert isinstance(at, float)
+        waits.append(at - now)
+        now = at
 
-    schedule.done(role, Throttled(), 1)
-
-    assert schedule.next(1, buckets) == 3
-    assert started(schedule, 3, buckets) == [role]
+    assert waits == [1, 2, 4, 8, 16, 32, 32]
+    answered, other = started(schedule, now, buckets)
+    schedule.done(answered, Removed(), now, buckets)
+    schedule.done(other, Throttled(), now, buckets)
+    assert schedule.next(now, buckets) == now + 1
 
 
 def test_what_aws_refuses_is_tried_again_and_then_given_up_with_its_reason() -> None:
@@ -104,7 +114,7 @@ def test_what_aws_refuses_is_tried_again_and_then_given_up_with_its_reason() -> 
     now = 0.0
     for _ in range(ATTEMPTS):
         [function] = started(schedule, now, buckets)
-        schedule.done(function, Refused("it is in use"), now)
+        schedule.done(function, Refused("it is in use"), now, buckets)
         now += 60
 
     assert schedule.failures == [(function, "it is in use")]
@@ -114,11 +124,11 @@ def test_what_aws_refuses_is_tried_again_and_then_given_up_with_its_reason() -> 
 def test_what_is_left_says_how_long_it_takes_and_why() -> None:
     schedule, buckets = Schedule([task("REST API", f"paygo-{number}") for number in range(10)]), LocalBuckets()
 
-    assert schedule.seconds_left() == pytest.approx(304)
+    assert schedule.seconds_left() == pytest.approx(302)
     assert schedule.limiting() == ("apigateway", "DeleteRestApi")
     [first] = started(schedule, 0, buckets)
-    schedule.done(first, Removed(), 1)
-    assert schedule.seconds_left() == pytest.approx(273.6)
+    schedule.done(first, Removed(), 1, buckets)
+    assert schedule.seconds_left() == pytest.approx(271.8)
 
 
 def test_nothing_to_do_takes_no_time() -> None:
