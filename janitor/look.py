@@ -83,6 +83,15 @@ def verified(clients: Clients, tasks: Iterable[Task], stacks: Collection[str]) -
     return kept
 
 
+def remembered(tasks: Iterable[Task], seen: Iterable[Task]) -> list[Task]:
+    """Give tasks the tags that were asked for a moment ago, where no listing tells them."""
+    told = {(task.kind, replace(task.found, tags=None)): task.found for task in seen}
+    return [
+        task if task.found.tags is not None else replace(task, found=told.get((task.kind, task.found), task.found))
+        for task in tasks
+    ]
+
+
 def tagged(clients: Clients, resources: Sequence[tuple[Kind, Found]]) -> list[tuple[Kind, Found]]:
     """Ask for the tags that no listing told; what is gone meanwhile is left out."""
     with ThreadPoolExecutor(THREADS) as pool:

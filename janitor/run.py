@@ -178,7 +178,7 @@ def remove(
     lasts = min(timedelta(seconds=2 * planned.rehearsed().seconds) + _PATIENCE, _until(deadline))
     deadline = min(deadline, began + lasts.total_seconds() - _EARLIER)
     begun, left = _lock(locks, planned, lasts)
-    tasks = _fresh(clients, begun) if begun else []
+    tasks = _fresh(clients, begun, [task for one in planned.going for task in one.tasks]) if begun else []
     mine, stayed = _judged_again(clients, locks, planned, begun, tasks, left)
     tasks = [task for task in tasks if task.stack in mine]
     if tasks:
@@ -256,10 +256,11 @@ def _until(deadline: float) -> timedelta:
     return timedelta.max if deadline == inf else timedelta(seconds=max(0.0, deadline - time.time()) + _EARLIER)
 
 
-def _fresh(clients: Clients, stacks: Collection[str]) -> list[Task]:
+def _fresh(clients: Clients, stacks: Collection[str], seen: Collection[Task] = ()) -> list[Task]:
+    """Look again at what stacks have; what was seen just now is not asked for its tags again."""
     known = storage.stacks(clients) | set(stacks)
     found = look.sort_out(clients, look.held(clients, look.LOOKED_FOR), known).by_stack
-    tasks = [task for stack in stacks for task in found.get(stack, ())]
+    tasks = look.remembered([task for stack in stacks for task in found.get(stack, ())], seen)
     return look.verified(clients, tasks, known | found.keys())
 
 

@@ -212,6 +212,32 @@ def test_a_stack_that_was_protected_meanwhile_is_given_back_even_when_its_remova
     assert "table paygo-old-identity" in left_of(clients, "paygo-old")
 
 
+def test_what_the_plan_has_seen_is_not_asked_for_its_tags_again_and_what_came_after_it_is(
+    clients: Clients, locks: Locks, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.stack("paygo-old")
+    planned = plan(clients, locks, Wish(named=frozenset({"paygo-old"})), NOW)
+    queues = account.client("sqs")
+    queues.create_queue(QueueName="paygo-old-late", tags={"Stack": "paygo-old"})
+    queues.create_queue(QueueName="paygo-old-theirs", tags={"Stack": "paygo-old-other"})
+    asked: list[str] = []
+    ask = look.with_tags
+
+    def with_tags(clients: Clients, kind: Kind, found: Found) -> Found | None:
+        if found.tags is None:
+            asked.append(found.name)
+        return ask(clients, kind, found)
+
+    monkeypatch.setattr(look, "with_tags", with_tags)
+
+    outcome = removed(clients, locks, planned)
+
+    assert (outcome.gone, outcome.left) == (["paygo-old"], [])
+    assert sorted(asked)[:2] == ["paygo-old-late", "paygo-old-theirs"]
+    assert {name for name in asked if name.startswith("paygo-old-")} == {"paygo-old-late", "paygo-old-theirs"}
+    assert [url.rpartition("/")[2] for url in queues.list_queues()["QueueUrls"]] == ["paygo-old-theirs"]
+
+
 def test_what_came_after_the_plan_is_removed_too(clients: Clients, locks: Locks, account: Account) -> None:
     tags = account.stack("paygo-old", ExpiresAt="2026-11-29T00:00:00Z")
     planned = plan(clients, locks, Wish(), NOW)
