@@ -115,7 +115,7 @@ stop: ## stop the embedded cloud, and all that is on it with it
 	@./setup.sh python
 	@$(CLOUD) stop
 
-test: ## everything: lint, unit, policy, local cloud, integration, the whole journey, faults
+test: ## everything: lint, unit, policy, local cloud, integration, the whole journey, delivery, faults
 	@.ci/tests
 
 faults: ## play faults for some minutes, on the stack of the branch faults
@@ -140,7 +140,7 @@ bench: ## measure every figure we promise
 	@./setup.sh
 	@$(PYTHON) -m bench
 
-bench-delivery: ## an hour: stacks at once, behind AWS's rates, torn down by the dozen, killed on the way
+bench-delivery: ## three quarters of an hour: stacks at once, behind AWS's rates, torn down by the dozen, killed on the way
 	@./setup.sh
 	@$(PYTHON) -m bench build fleet throttled rehearsal killed
 

@@ -19,13 +19,17 @@ type Clients = Callable[[str], Any]
 
 @contextmanager
 def embedded_cloud(workshop: Workshop) -> Iterator[None]:
-    """Use the embedded cloud that runs, or start one and stop it afterwards."""
+    """Use the embedded cloud that runs, or start one and stop it afterwards.
+
+    Whoever chooses a target meanwhile changes this process's environment, which is afterwards what it was before.
+    """
+    environment = dict(os.environ)
 
     def cloud(command: str) -> int:
         return subprocess.run(  # noqa: S603
             [RUNTIME, "-m", "paygo_cloud", command],
             cwd=ROOT / "local",
-            env={**os.environ, "PAYGO_HOME": str(workshop.home)},
+            env={**environment, "PAYGO_HOME": str(workshop.home)},
             stdout=subprocess.DEVNULL,
             check=False,
         ).returncode
@@ -37,6 +41,8 @@ def embedded_cloud(workshop: Workshop) -> Iterator[None]:
     try:
         yield
     finally:
+        os.environ.clear()
+        os.environ.update(environment)
         if not was_running:
             cloud("stop")
 

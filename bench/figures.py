@@ -14,32 +14,50 @@ class NotRun(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row of the table: what is measured, in which unit, and what it may be at most, or must be at least."""
+    """One row of the table: what is measured, in which unit, and what it may be at most, or must be at least.
+
+    Attributes
+    ----------
+    must
+        Whether a bench fails where it is not reached: it counts, and no machine is so slow that it counts otherwise.
+    """
 
     name: str
     what: str
     reach: float
     unit: str
     more_is_better: bool = False
+    must: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The samples of one figure; its value is their median."""
+    """The samples of one figure; its value is their median.
+
+    Attributes
+    ----------
+    asked
+        What is to be reached where fewer things are measured than the figure says.
+    """
 
     figure: Figure
     samples: tuple[float, ...]
     note: str = ""
+    asked: float | None = None
 
     @property
     def value(self) -> float:
         return median(self.samples)
 
     @property
+    def reach(self) -> float:
+        return self.figure.reach if self.asked is None else self.asked
+
+    @property
     def is_reached(self) -> bool:
         if self.figure.more_is_better:
-            return self.value >= self.figure.reach
-        return self.value <= self.figure.reach
+            return self.value >= self.reach
+        return self.value <= self.reach
 
 
 FRESH_CLONE = Figure("fresh-clone", "fresh clone to journey done", 300, "s")
@@ -47,7 +65,7 @@ DEMO_AGAIN = Figure("demo-again", "`make demo` again, nothing changed", 60, "s")
 DEPLOY = Figure("deploy", "deploy of the stack, embedded cloud", 75, "s")
 DEPLOY_AGAIN = Figure("deploy-again", "deploy with nothing changed", 8, "s")
 DESTROY = Figure("destroy", "destroy", 30, "s")
-SECOND_PLAN = Figure("second-plan", "second plan straight after a deploy", 0, "changes")
+SECOND_PLAN = Figure("second-plan", "second plan straight after a deploy", 0, "changes", must=True)
 BUILD = Figure("build", "build from nothing, wheels cached", 5, "s")
 BUILD_AGAIN = Figure("build-again", "build with nothing changed", 0.3, "s")
 LAYER = Figure("layer", "the layer, zipped", 12, "MB")
@@ -58,26 +76,30 @@ THROUGHPUT = Figure("throughput", "events/s through our consumer / a bare handle
 REGISTRATIONS = Figure(
     "registrations", "sessions opened, registered and escalated", 2, "per second", more_is_better=True
 )
-REGISTRATIONS_LOST = Figure("registrations-lost", "registrations lost", 0, "")
+REGISTRATIONS_LOST = Figure("registrations-lost", "registrations lost", 0, "", must=True)
 # On a stack whose delays are a thousandth: what is not ready is looked at every second, and not after minutes.
 AWS_CALLS = Figure("aws-calls", "AWS calls of our functions in a registration", 400, "calls")
-CREATE_REST_API = Figure("create-rest-api", "CreateRestApi calls in a deploy", 1, "calls")
-PUT_REST_API = Figure("put-rest-api", "PutRestApi calls in a deploy", 1, "calls")
-CREATE_DEPLOYMENT = Figure("create-deployment", "CreateDeployment calls in a deploy", 1, "calls")
+CREATE_REST_API = Figure("create-rest-api", "CreateRestApi calls in a deploy", 1, "calls", must=True)
+PUT_REST_API = Figure("put-rest-api", "PutRestApi calls in a deploy", 1, "calls", must=True)
+CREATE_DEPLOYMENT = Figure("create-deployment", "CreateDeployment calls in a deploy", 1, "calls", must=True)
 DEPLOY_THROTTLED = Figure("deploy-throttled", "deploy behind AWS's rates / without", 1.2, "times")
-SLOW_CALLS = Figure("slow-calls", "calls more than one in a deploy, of those limited to less than 1/s", 0, "calls")
-AT_ONCE = Figure("at-once", "stacks up of five deployed at once", 5, "stacks", more_is_better=True)
-STRANGE = Figure("strange", "resources that two of them have, or that one lacks, by ARN", 0, "")
-TEARDOWN = Figure("teardown", "ten stacks torn down behind AWS's rates / the slowest call's", 1.05, "times")
-TEARDOWN_ERRORS = Figure("teardown-errors", "throttling errors in the janitor's log", 0, "")
+SLOW_CALLS = Figure(
+    "slow-calls", "calls more than one a stack, of those limited to less than 1/s", 0, "calls", must=True
+)
+AT_ONCE = Figure("at-once", "stacks up, of those deployed at once", 5, "stacks", more_is_better=True, must=True)
+STRANGE = Figure("strange", "resources that two of them have, or that one lacks, by ARN", 0, "", must=True)
+TEARDOWN = Figure("teardown", "stacks torn down behind AWS's rates / the slowest call's", 1.05, "times")
+TEARDOWN_ERRORS = Figure("teardown-errors", "throttling errors in the janitor's log", 0, "", must=True)
 OTHERS_GONE = Figure("others-gone", "seconds until everything else was gone / all of it", 1, "times")
-REHEARSED = Figure("rehearsed", "200 stacks torn down in virtual time / the slowest call's", 1.05, "times")
-REHEARSED_ERRORS = Figure("rehearsed-errors", "refused calls meanwhile", 0, "")
-JANITORS_KILLED = Figure("janitors-killed", "janitors killed at work", 20, "", more_is_better=True)
-JANITORS_LEFT = Figure("janitors-left", "resources left of their stacks in the end", 0, "")
-BYSTANDER = Figure("bystander", "changes to a bystander, in its plan", 0, "")
-DEPLOYS_KILLED = Figure("deploys-killed", "killed deploys that the next run mended", 20, "", more_is_better=True)
-DEPLOYS_LEFT = Figure("deploys-left", "resources left of their stack after the last destroy", 0, "")
+REHEARSED = Figure("rehearsed", "200 stacks torn down in virtual time / the slowest call's", 1.05, "times", must=True)
+REHEARSED_ERRORS = Figure("rehearsed-errors", "refused calls meanwhile", 0, "", must=True)
+JANITORS_KILLED = Figure("janitors-killed", "janitors killed at work", 20, "", more_is_better=True, must=True)
+JANITORS_LEFT = Figure("janitors-left", "resources left of their stacks in the end", 0, "", must=True)
+BYSTANDER = Figure("bystander", "changes to a bystander, in its plan", 0, "", must=True)
+DEPLOYS_KILLED = Figure(
+    "deploys-killed", "killed deploys that the next run mended", 20, "", more_is_better=True, must=True
+)
+DEPLOYS_LEFT = Figure("deploys-left", "resources left of their stack after the last destroy", 0, "", must=True)
 TESTS = Figure("tests", "`make test`", 900, "s")
 
 FIGURES = (

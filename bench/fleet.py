@@ -1,21 +1,20 @@
-"""Stacks by the dozen: five deployed at once, ten torn down within AWS's rates, janitors and deploys killed at work.
+"""Stacks by the dozen: deployed at once, torn down within AWS's rates, janitors and deploys killed at work.
 
-Fifteen stacks are deployed, five at a time, with nothing kept from one part of the bench for the next. Half an hour.
+Fifteen stacks are deployed, five at a time, with nothing kept from one part of the bench for the next: half an hour.
+The short form, which `make test` runs, deploys three.
 """
 
 import json
-import random
+import os
 import re
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from difflib import SequenceMatcher
-from itertools import batched, combinations
-from typing import Any
+from itertools import batched
 
 from bench import interrupted
+from bench.apart import changes, planned, strange
 from bench.cloud import embedded_cloud
 from bench.figures import (
     AT_ONCE,
@@ -28,13 +27,14 @@ from bench.figures import (
     OTHERS_GONE,
     REHEARSED,
     REHEARSED_ERRORS,
+    SLOW_CALLS,
     STRANGE,
     TEARDOWN,
     TEARDOWN_ERRORS,
     Measurement,
     NotMeasured,
 )
-from bench.stack import UNCHANGED, run_deploy, terraform, values
+from bench.stack import UNCHANGED, run_deploy, terraform
 from bench.throttle import Seen, lines, throttled
 from bench.throttled import slow_calls
 from bench.workshop import PYTHON, ROOT, Workshop
@@ -43,110 +43,105 @@ from deploy.target import choose
 from janitor import kills, look, storage
 from janitor.clients import Clients
 from janitor.rehearsal import Rehearsed, recorded, teardown, waiting_for
+from janitor.schedule import Task
 from janitor.storage import State
 from paygo_limits import rates
 
-FIRST = tuple(f"fleet{number}" for number in range(1, 6))
-TEN = (*FIRST, *(f"fleet{number}" for number in range(6, 11)))
-SWEPT = tuple(f"swept{number}" for number in range(1, 5))
-NEIGHBOUR = "neighbour"
-ALL = (*TEN, *SWEPT, NEIGHBOUR)
+LONG = "feature/Ünïcode and a very long name that fits no resource's name"
+"""What the names of all these branches begin with, so that their stacks' are shortened alike."""
+NEIGHBOUR = f"{LONG}, neighbour"
 AT_A_TIME = 5
 
-KILLS = 10
-"""Of the janitors of one stack; those that come when it is gone do not count."""
 REMOVAL = 1.5
 """Seconds that one hand removes a stack, at least."""
-LOOK_EVERY = 5.0
+LOOK_EVERY = 15.0
+"""Seconds: a look takes some of the embedded cloud's time, which the janitor that is measured waits for."""
 MANY = 200
 APIS = 7
 """With an API a service, as many platforms have them."""
 INVENTORY = ROOT / "tests" / "unit" / "janitor" / "inventory.json"
 BRANCH_KILLED = "bench-killed"
+JANITOR = "janitor"
 _THROTTLED = re.compile(r"TooManyRequests|Throttl|Rate exceeded|LimitExceeded")
 
 
+def branches(word: str, count: int) -> list[str]:
+    """Name branches."""
+    return [f"{LONG}, {word}{number}" for number in range(1, count + 1)]
+
+
 def stacks(workshop: Workshop) -> Iterator[Measurement]:
-    """Deploy fifteen stacks, tear ten down within AWS's rates, and kill the janitors of four beside the last."""
+    """Deploy stacks, tear some down within AWS's rates, and kill the janitors of others beside a bystander.
+
+    The bystander is the stack that tests use, where there is one.
+    """
+    sizes = workshop.sizes
+    doomed, dirty = branches("fleet", sizes.torn_down), branches("swept", sizes.swept)
     with embedded_cloud(workshop):
         clients: Clients = choose(None, None).clients()
+        tests = os.environ.get("PAYGO_TEST_BRANCH")
+        bystander = tests if tests and is_known(clients, tests) else NEIGHBOUR
+        ours = [*doomed, *dirty, *({bystander} - {tests})]
+        first, later = ours[: sizes.at_once], ours[sizes.at_once :]
         try:
-            yield from side_by_side(workshop, clients)
-            for more in batched(ALL[AT_A_TIME:], AT_A_TIME, strict=True):
+            yield from side_by_side(workshop, clients, first)
+            for more in batched(later, AT_A_TIME, strict=False):
                 bring_up(workshop, more)
-            yield from torn_down(workshop, clients)
-            yield from swept(workshop, clients)
+            yield from torn_down(workshop, clients, doomed)
+            yield from swept(workshop, clients, dirty, bystander)
         finally:
-            for branch in ALL:
-                if storage.read(clients, storage.state_key(stack_name(branch))):
-                    run_deploy(workshop, "destroy", f"destroy {branch}", {"BRANCH": branch})
+            for branch in ours:
+                if is_known(clients, branch):
+                    run_deploy(workshop, "destroy", f"destroy {short(branch)}", {"BRANCH": branch})
 
 
-def side_by_side(workshop: Workshop, clients: Clients) -> Iterator[Measurement]:
-    """Deploy five stacks at once, and see that none touched another's resources."""
-    up = bring_up(workshop, FIRST)
-    yield Measurement(AT_ONCE, (len(up),), note=f"{max(up):.0f} s for the slowest")
-    states = {stack_name(branch): State.load(clients, storage.state_key(stack_name(branch))) for branch in FIRST}
+def is_known(clients: Clients, branch: str) -> bool:
+    """Return whether a branch's stack has a state."""
+    return storage.read(clients, storage.state_key(stack_name(branch))) is not None
+
+
+def short(branch: str) -> str:
+    """Return the end of a branch's name, which is what tells it from the others."""
+    return branch.removeprefix(f"{LONG}, ")
+
+
+def side_by_side(workshop: Workshop, clients: Clients, first: Sequence[str]) -> Iterator[Measurement]:
+    """Deploy stacks at once behind AWS's rates, and see that none touched another's resources."""
+    with throttled(endpoint(workshop)) as cloud:
+        up = bring_up(workshop, first)
+    more = sum(max(0, times - len(first)) for times in slow_calls(cloud.record()).values())
+    note = f"behind AWS's rates, {max(up):.0f} s for the slowest"
+    yield Measurement(AT_ONCE, (len(up),), note=note, asked=workshop.sizes.at_once)
+    yield Measurement(SLOW_CALLS, (more,))
+    states = {stack_name(branch): State.load(clients, storage.state_key(stack_name(branch))) for branch in first}
     yield Measurement(STRANGE, (strange(states),))
-    again = [run_deploy(workshop, "up", "deploy with nothing changed", {"BRANCH": FIRST[0]}) for _ in range(UNCHANGED)]
-    yield Measurement(DEPLOY_AGAIN, tuple(again), note="beside four other stacks")
+    again = [run_deploy(workshop, "up", "deploy with nothing changed", {"BRANCH": first[0]}) for _ in range(UNCHANGED)]
+    yield Measurement(DEPLOY_AGAIN, tuple(again), note="beside other stacks")
 
 
 def bring_up(workshop: Workshop, branches: Sequence[str]) -> list[float]:
     """Deploy branches at once and return the seconds of each."""
 
     def one(branch: str) -> float:
-        return run_deploy(workshop, "up", f"deploy {branch}", {"BRANCH": branch})
+        return run_deploy(workshop, "up", f"deploy {short(branch)}", {"BRANCH": branch})
 
     with ThreadPoolExecutor(len(branches)) as pool:
         return list(pool.map(one, branches))
 
 
-def strange(states: Mapping[str, State]) -> int:
-    """Count the resources that two stacks have, that say they are another's, and that one lacks and another has."""
-    own = {stack: arns(state) for stack, state in states.items()}
-    shared = sum(len(one & other) for one, other in combinations(own.values(), 2))
-    others = sum(tags != stack for stack, state in states.items() for tags in owners(state))
-    kinds = [Counter(resource["type"] for resource in instances(state)) for state in states.values()]
-    lacking = sum(((kinds[0] - each) + (each - kinds[0])).total() for each in kinds[1:])
-    return shared + others + lacking
-
-
-def instances(state: State) -> list[dict[str, Any]]:
-    """Return each resource that Terraform manages, by its type and attributes."""
-    return [
-        {"type": resource["type"], "attributes": instance.get("attributes") or {}}
-        for resource in state.content.get("resources", [])
-        if resource.get("mode") == "managed"
-        for instance in resource["instances"]
-    ]
-
-
-def arns(state: State) -> set[str]:
-    """Return the ARNs of all that a state knows."""
-    return {arn for one in instances(state) if (arn := one["attributes"].get("arn"))}
-
-
-def owners(state: State) -> list[str]:
-    """Return the stack that each tagged resource says it is of."""
-    tags = [one["attributes"].get("tags_all") or {} for one in instances(state)]
-    return [each["Stack"] for each in tags if "Stack" in each]
-
-
-def torn_down(workshop: Workshop, clients: Clients) -> Iterator[Measurement]:
-    """Have one janitor remove ten stacks behind AWS's rates, in real time."""
-    named = [argument for branch in TEN for argument in ("--branch", branch)]
-    environment = {"APPLY": "yes"}
-    with throttled(endpoint(workshop)) as cloud, Watch(clients) as watch:
-        seconds = run_janitor(workshop, "janitor of ten stacks", named, environment)
+def torn_down(workshop: Workshop, clients: Clients, doomed: Sequence[str]) -> Iterator[Measurement]:
+    """Have one janitor remove stacks behind AWS's rates, in real time."""
+    named = [argument for branch in doomed for argument in ("--branch", branch)]
+    with throttled(endpoint(workshop)) as cloud, Watch(clients, doomed) as watch:
+        seconds = run_janitor(workshop, named)
     record = cloud.record()
     for line in lines(record):
         workshop.tell(line)
     limit = slowest(record)
     refused = sum(seen.refused for seen in record.values())
-    said = (workshop.logs / "janitor-of-ten-stacks.log").read_text(errors="replace")
+    said = (workshop.logs / f"{JANITOR}.log").read_text(errors="replace")
     errors = len(_THROTTLED.findall(said))
-    yield Measurement(TEARDOWN, (seconds / limit,), note=f"{seconds:.0f} s / {limit:.0f} s")
+    yield Measurement(TEARDOWN, (seconds / limit,), note=f"{len(doomed)} stacks, {seconds:.0f} s / {limit:.0f} s")
     yield Measurement(TEARDOWN_ERRORS, (errors,), note=f"{refused} calls were refused and tried again")
     yield others_gone(watch.others_gone, seconds)
 
@@ -170,13 +165,13 @@ def slowest(record: Mapping[str, Seen]) -> float:
 
 
 class Watch:
-    """Looks at ten stacks while they go, for the moment when only what waits for the slowest call is left."""
+    """Looks at stacks while they go, for the moment when only what waits for the slowest call is left."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, doomed: Sequence[str]) -> None:
         self._clients = clients
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
-        self._stacks = {stack_name(branch) for branch in TEN}
+        self._stacks = {stack_name(branch) for branch in doomed}
         self.others_gone: float | None = None
 
     def __enter__(self) -> "Watch":
@@ -199,59 +194,63 @@ class Watch:
                 return
 
 
-def swept(workshop: Workshop, clients: Clients) -> Iterator[Measurement]:
-    """Kill the janitors of four stacks, again and again, beside a stack that must not notice."""
-    before = planned(workshop, NEIGHBOUR)
-    seed = random.SystemRandom().randrange(10**6)
-    workshop.tell(f"moments of the janitors' kills: seed {seed}")
+def swept(workshop: Workshop, clients: Clients, dirty: Sequence[str], bystander: str) -> Iterator[Measurement]:
+    """Kill the janitors of stacks that were used, again and again, beside a stack that must not notice."""
+    sizes = workshop.sizes
+    for branch in dirty:
+        use(clients, stack_name(branch))
+    before = known(workshop, clients, bystander)
+    workshop.tell(f"moments of the janitors' kills: seed {workshop.seed}")
     hits, left = 0, 0
-    for number, branch in enumerate(SWEPT):
-        done = kills.killed(branch, KILLS, seed + number, REMOVAL, {"PAYGO_HOME": str(workshop.home)})
+    for number, branch in enumerate(dirty):
+        done = kills.killed(branch, sizes.kills, workshop.seed + number, REMOVAL, {"PAYGO_HOME": str(workshop.home)})
         hits += len(done.moments)
-        stack = stack_name(branch)
-        remain = remains(clients, stack)
+        remain = remains(clients, stack_name(branch)) + is_known(clients, branch)
         left += remain + (done.status != 0)
-        workshop.tell(f"{branch}: {len(done.moments)} of {KILLS} janitors killed at work, {remain} left")
-    after = planned(workshop, NEIGHBOUR)
-    yield Measurement(JANITORS_KILLED, (hits,), note=f"seed {seed}")
+        workshop.tell(f"{short(branch)}: {len(done.moments)} of {sizes.kills} janitors killed at work, {remain} left")
+        if done.status:
+            workshop.tell(done.said)
+    after = known(workshop, clients, bystander)
+    yield Measurement(JANITORS_KILLED, (hits,), note=f"seed {workshop.seed}", asked=sizes.janitors_killed)
     yield Measurement(JANITORS_LEFT, (left,))
     yield Measurement(BYSTANDER, (changes(before, after),))
 
 
+def use(clients: Clients, stack: str) -> None:
+    """Leave what no state knows: a device that was provisioned, and a bucket's object with a version before it."""
+    iot = clients("iot")
+    certificate = iot.create_keys_and_certificate(setAsActive=True)["certificateArn"]
+    iot.create_thing(thingName=f"{stack}-0001", attributePayload={"attributes": {"stack": stack}})
+    iot.attach_policy(policyName=f"{stack}-device", target=certificate)
+    iot.attach_thing_principal(thingName=f"{stack}-0001", principal=certificate)
+    bucket = f"{stack}-payloads-{clients.target.account}-{clients.target.region}"
+    for text in (b"before", b"after"):
+        clients("s3").put_object(Bucket=bucket, Key="one", Body=text)
+
+
+def known(workshop: Workshop, clients: Clients, branch: str) -> list[str]:
+    """Return all that a stack has, line by line: by its plan, and by a look at the account."""
+    looked = (f"{task.kind.words} {task.found.id}" for task in held_by(clients, stack_name(branch)))
+    return [*planned(workshop, branch), *sorted(looked)]
+
+
+def held_by(clients: Clients, stack: str) -> Sequence[Task]:
+    """Return by a fresh look what the account holds of a stack."""
+    names = storage.stacks(clients) | {stack}
+    return look.sort_out(clients, look.held(clients), names).by_stack.get(stack, ())
+
+
 def remains(clients: Clients, stack: str) -> int:
-    """Count by a fresh look what is left of a stack."""
-    known = storage.stacks(clients) | {stack}
-    return len(look.sort_out(clients, look.held(clients), known).by_stack.get(stack, ()))
+    """Count what is left of a stack."""
+    return len(held_by(clients, stack))
 
 
-def changes(before: Sequence[str], after: Sequence[str]) -> int:
-    """Count the lines that differ, those that came and those that went.
-
-    >>> changes(["a", "b", "c"], ["a", "x", "c", "d"])
-    2
-    """
-    matched = SequenceMatcher(a=before, b=after)
-    return sum(max(i2 - i1, j2 - j1) for what, i1, i2, j1, j2 in matched.get_opcodes() if what != "equal")
-
-
-def planned(workshop: Workshop, branch: str) -> list[str]:
-    """Plan a branch's stack anew and return all that Terraform then knows of it, line by line."""
-    command, environment = terraform(workshop, branch)
-    plan = workshop.logs / f"{branch}.tfplan"
-    options = ("plan", "-input=false", "-lock=false", f"-out={plan}", values(workshop, branch))
-    workshop.timed(f"plan {branch}", [*command, *options], environment=environment)
-    workshop.timed(f"show {branch}", [*command, "show", "-json", str(plan)], environment=environment)
-    document = json.loads((workshop.logs / f"show-{branch}.log").read_text())
-    document.pop("timestamp", None)
-    return json.dumps(document, indent=1, sort_keys=True).splitlines()
-
-
-def run_janitor(workshop: Workshop, name: str, arguments: Sequence[str], more: dict[str, str]) -> float:
-    """Run the janitor's command and return the seconds it took."""
-    _, environment = terraform(workshop, TEN[0])
-    unwanted = ("BRANCH", "APPLY", "BRANCHES", "AWS_PROFILE", "AWS_ENDPOINT_URL")
-    kept = {key: value for key, value in environment.items() if key not in unwanted} | more
-    return workshop.timed(name, [PYTHON, "-m", "janitor", *arguments], environment=kept)
+def run_janitor(workshop: Workshop, arguments: Sequence[str]) -> float:
+    """Run the janitor's command, which removes what it is told, and return the seconds it took."""
+    _, environment = terraform(workshop, NEIGHBOUR)
+    unwanted = ("BRANCH", "BRANCHES", "AWS_PROFILE", "AWS_ENDPOINT_URL")
+    kept = {key: value for key, value in environment.items() if key not in unwanted} | {"APPLY": "yes"}
+    return workshop.timed(JANITOR, [PYTHON, "-m", "janitor", *arguments], environment=kept)
 
 
 def endpoint(workshop: Workshop) -> str:
@@ -278,12 +277,12 @@ def told(done: Rehearsed) -> str:
 
 
 def killed_deploys(workshop: Workshop) -> Iterator[Measurement]:
-    """Kill twenty deploys at moments spread over their phases, and see what the next run makes of each."""
+    """Kill deploys at moments spread over their phases, and see what the next run makes of each."""
     with embedded_cloud(workshop):
         clients: Clients = choose(None, None).clients()
-        seed = random.SystemRandom().randrange(10**6)
-        outcomes = interrupted.killed(BRANCH_KILLED, int(DEPLOYS_KILLED.reach), workshop.tell, seed)
+        count = workshop.sizes.deploys_killed
+        outcomes = interrupted.killed(BRANCH_KILLED, count, workshop.tell, workshop.seed)
         recovered = [one for one in outcomes if one.is_good]
-        note = f"of {len(outcomes)}, seed {seed}"
-        yield Measurement(DEPLOYS_KILLED, (len(recovered),), note=note)
+        note = f"of {len(outcomes)}, seed {workshop.seed}"
+        yield Measurement(DEPLOYS_KILLED, (len(recovered),), note=note, asked=count)
         yield Measurement(DEPLOYS_LEFT, (remains(clients, stack_name(BRANCH_KILLED)),))

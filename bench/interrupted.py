@@ -12,11 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.figures import NotMeasured
 from deploy.lock import working_folder
 from deploy.stack import stack_name
 from deploy.target import home_folder
 
 ROOT = Path(__file__).resolve().parent.parent
+DESTROYING = (1.0, 12.0)
+"""Seconds after which a destroy is killed: before Terraform works, while it does, or when only the look is left."""
 _TIMEOUT = 600.0
 
 
@@ -110,11 +113,17 @@ class Run:
         return status
 
     def succeeds(self) -> str:
-        """Wait for its end, which has to be a good one, and return what it said."""
+        """Wait for its end and return what it said.
+
+        Raises
+        ------
+        NotMeasured
+            When it fails.
+        """
         status = self.ends()
         if status:
             message = f"{self.verb} of {self.branch} ended with {status}:\n{self.said}"
-            raise AssertionError(message)
+            raise NotMeasured(message)
         return self.said
 
     def is_ended(self, moment: Moment) -> None:
@@ -171,9 +180,8 @@ class Outcome:
         return self.status == 0
 
 
-def killed(branch: str, count: int, tell: Callable[[str], None], seed: int | None = None) -> list[Outcome]:
+def killed(branch: str, count: int, tell: Callable[[str], None], seed: int) -> list[Outcome]:
     """Kill so many deploys of a branch, at moments that the seed decides and that are told, and see what comes next."""
-    seed = random.SystemRandom().randrange(10**6) if seed is None else seed
     tell(f"moments of the kills: seed {seed}")
     chance = random.Random(seed)  # noqa: S311 (moments, not secrets)
     return list(play(branch, spread(chance, count), chance, tell))
@@ -184,19 +192,22 @@ def play(
 ) -> Iterator[Outcome]:
     """End a deploy at each moment and let the next run, a deploy or a destroy, go on from there.
 
-    A destroy succeeds only when a fresh look finds nothing left; the last run is one.
+    A destroy succeeds only when a fresh look finds nothing left; the last run is one, after one that was killed too.
     """
     is_up = False
-    for moment in moments:
+    for number, moment in enumerate(moments, start=1):
         if is_up and moment.phase.name == "apply":  # of a stack that is up nothing would be applied
             Run(branch, "destroy").succeeds()
         ended = Run(branch, "up")
         ended.is_ended(moment)
-        verb = chance.choice(["up", "destroy"])
+        verb = chance.choice(["up", "destroy"]) if number < len(moments) else "up"
         outcome = _next(branch, verb, moment, ended.said)
         is_up = verb == "up" and outcome.is_good
         tell(f"{moment}: the next {verb} {'succeeded' if outcome.is_good else 'failed'} in {outcome.seconds:.0f} s")
         yield outcome
+    destroyed = Run(branch, "destroy")
+    time.sleep(chance.uniform(*DESTROYING))
+    destroyed.is_killed(with_terraform=chance.random() < 0.5)
     Run(branch, "destroy").succeeds()
 
 

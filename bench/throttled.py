@@ -13,7 +13,7 @@ from statistics import mean
 from rich.console import Console
 
 from bench.cloud import embedded_cloud
-from bench.figures import DEPLOY_THROTTLED, SLOW_CALLS, Measurement
+from bench.figures import DEPLOY_THROTTLED, Measurement
 from bench.stack import run_deploy
 from bench.throttle import Seen, lines, throttled
 from bench.workshop import ROOT, Workshop
@@ -24,23 +24,21 @@ ORDER = (False, True, True, False)
 
 
 def deploys(workshop: Workshop, order: Sequence[bool] = ORDER) -> Iterator[Measurement]:
-    """Measure how much longer a deploy takes, and whether it leans on a slow operation."""
+    """Measure how much longer a deploy takes."""
     with embedded_cloud(workshop):
         endpoint_url = json.loads((workshop.home / "cloud" / "cloud.json").read_bytes())["endpoint_url"]
         free, held = list[float](), list[float]()
-        more = 0
         for is_throttled in order:
             if is_throttled:
                 with throttled(endpoint_url) as cloud:
                     held.append(run_deploy(workshop, "up", "deploy behind the throttle"))
-                more += _tell(workshop, "deploy", cloud.record())
+                _tell(workshop, "deploy", cloud.record())
                 with throttled(endpoint_url) as cloud:
                     run_deploy(workshop, "destroy", "destroy behind the throttle")
                 _tell(workshop, "destroy", cloud.record())
             else:
                 free.append(run_deploy(workshop, "up", "deploy"))
                 run_deploy(workshop, "destroy", "destroy")
-        yield Measurement(SLOW_CALLS, (float(more),))
         yield Measurement(DEPLOY_THROTTLED, (mean(held) / mean(free),), note=f"{mean(held):.1f} s / {mean(free):.1f} s")
 
 
@@ -59,11 +57,9 @@ def slow_calls(record: Mapping[str, Seen]) -> dict[str, int]:
     return slow
 
 
-def _tell(workshop: Workshop, verb: str, record: Mapping[str, Seen]) -> int:
-    """Tell a record, and return by how much it is more than one call of each slow operation."""
+def _tell(workshop: Workshop, verb: str, record: Mapping[str, Seen]) -> None:
     for line in lines(record):
         workshop.tell(f"{verb}: {line}")
-    return sum(max(0, times - 1) for times in slow_calls(record).values())
 
 
 def main() -> None:

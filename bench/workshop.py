@@ -1,10 +1,11 @@
 """What every part of the bench works with: the folders, commands that are timed, and telling how far it is."""
 
+import random
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -19,11 +20,43 @@ _TELL_EVERY = 10.0
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """How many stacks, janitors and deploys a bench of delivery takes.
+
+    Attributes
+    ----------
+    at_once
+        Stacks that are deployed at the same time.
+    torn_down
+        Stacks that one janitor removes behind AWS's rates.
+    swept
+        Stacks whose janitors are killed, each so many times as `kills` says.
+    janitors_killed
+        How many of those kills have to hit a janitor at work.
+    deploys_killed
+        Deploys that are killed on the way.
+    """
+
+    at_once: int
+    torn_down: int
+    swept: int
+    kills: int
+    janitors_killed: int
+    deploys_killed: int
+
+
+FULL = Sizes(at_once=5, torn_down=10, swept=4, kills=10, janitors_killed=20, deploys_killed=20)
+SHORT = Sizes(at_once=3, torn_down=2, swept=1, kills=3, janitors_killed=1, deploys_killed=3)
+
+
+@dataclass(frozen=True)
 class Workshop:
-    """Where a bench works and whom it tells."""
+    """Where a bench works, whom it tells, how much it does, and what decides whatever is left to chance."""
 
     home: Path
     console: Console
+    sizes: Sizes = FULL
+    seed: int = field(default_factory=lambda: random.SystemRandom().randrange(10**6))
 
     @property
     def logs(self) -> Path:

@@ -1,7 +1,6 @@
 """The janitor on the embedded cloud: one stack goes, killed on the way, and its neighbour does not notice."""
 
 import os
-import random
 import subprocess
 import sys
 from collections import Counter
@@ -15,7 +14,6 @@ from deploy.stack import stack_name
 from janitor import look, storage
 from janitor.clients import Clients, Here
 from janitor.decisions import Wish
-from janitor.kills import killed
 from janitor.locks import Locks
 from janitor.run import plan
 from tests.conftest import REGION, REPOSITORY, Cloud
@@ -62,45 +60,6 @@ def resources(clients: Clients, stack: str) -> Mapping[str, Counter[str]]:
 
 def the_state(clients: Clients, stack: str) -> dict[str, Any] | None:
     return storage.read(clients, storage.state_key(stack))
-
-
-def device(clients: Clients, stack: str) -> None:
-    """A device that was provisioned at run time, as no state knows it."""
-    iot = clients("iot")
-    certificate = iot.create_keys_and_certificate(setAsActive=True)["certificateArn"]
-    iot.create_thing(thingName=f"{stack}-0001", attributePayload={"attributes": {"stack": stack}})
-    iot.attach_policy(policyName=f"{stack}-device", target=certificate)
-    iot.attach_thing_principal(thingName=f"{stack}-0001", principal=certificate)
-
-
-def versions_in_a_bucket(clients: Clients, stack: str) -> None:
-    bucket = f"{stack}-payloads-{ACCOUNT}-{REGION}"
-    for text in (b"before", b"after"):
-        clients("s3").put_object(Bucket=bucket, Key="one", Body=text)
-
-
-def test_a_stack_goes_though_its_janitor_is_killed_and_its_neighbour_stays(clients: Clients) -> None:
-    for branch in (DOOMED, BYSTANDER):
-        is_up(clients, branch)
-    doomed, bystander = stack_name(DOOMED), stack_name(BYSTANDER)
-    device(clients, doomed)
-    versions_in_a_bucket(clients, doomed)
-    before, state_before = resources(clients, bystander), the_state(clients, bystander)
-    seed = int(os.environ.get("PAYGO_TEST_SEED") or random.SystemRandom().randrange(10**6))
-    print(f"moments of the kills: PAYGO_TEST_SEED={seed}")
-
-    done = killed(DOOMED, KILLS, seed, seconds=REMOVAL)
-
-    print(f"killed {[round(one, 2) for one in done.moments]} s after it began; the last run took {done.seconds:.1f} s")
-    print(done.said)
-    assert done.status == 0, done.said
-    assert done.moments, "No kill hit the janitor at work."
-    assert resources(clients, doomed) == {}
-    assert clients("iot").list_things(attributeName="stack", attributeValue=doomed)["things"] == []
-    assert doomed not in storage.stacks(clients)
-    assert storage.read(clients, storage.state_key(doomed)) is None
-    assert resources(clients, bystander) == before
-    assert the_state(clients, bystander) == state_before
 
 
 def test_a_dry_run_removes_nothing_and_says_what_would_go(clients: Clients) -> None:

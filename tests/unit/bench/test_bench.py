@@ -1,18 +1,22 @@
 """What the bench works out; the times themselves are its business alone."""
 
 import json
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
+import typer
 from rich.console import Console
 
+from bench import __main__ as command
 from bench import suite
-from bench.__main__ import number, save, spread
+from bench.__main__ import Part, main, number, save, spread
 from bench.__main__ import table as shown
 from bench.figures import (
+    AT_ONCE,
     BUILD,
     DEPLOY,
     FIGURES,
@@ -28,7 +32,7 @@ from bench.runtime import Function
 from bench.stack import _limited_calls
 from bench.throughput import Runs, milliseconds, payment, ratios
 from bench.throughput_handlers.bare import handler as bare_handler
-from bench.workshop import Workshop
+from bench.workshop import FULL, SHORT, Sizes, Workshop
 from paygo.storage import Table
 
 if TYPE_CHECKING:
@@ -50,6 +54,49 @@ def test_a_figure_is_the_median_of_its_samples() -> None:
 @pytest.mark.parametrize(("changes", "is_reached"), [(0, True), (1, False)])
 def test_a_figure_is_reached_up_to_its_limit(changes: int, is_reached: bool) -> None:
     assert Measurement(SECOND_PLAN, (changes,)).is_reached is is_reached
+
+
+@pytest.mark.parametrize(
+    ("measurement", "status"),
+    [
+        (Measurement(DEPLOY, (9000.0,)), 0),
+        (Measurement(SECOND_PLAN, (0,)), 0),
+        (Measurement(SECOND_PLAN, (1,)), 1),
+        (Measurement(AT_ONCE, (2,), asked=3), 1),
+        (Measurement(AT_ONCE, (3,), asked=3), 0),
+        (Measurement(AT_ONCE, (3,)), 1),
+    ],
+    ids=["slow", "counted right", "counted wrong", "too few", "as many as asked for", "fewer than promised"],
+)
+def test_a_wrong_count_fails_the_bench_and_a_long_time_does_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, measurement: Measurement, status: int
+) -> None:
+    monkeypatch.setenv("PAYGO_HOME", str(tmp_path))
+    monkeypatch.setitem(command.MEASURED, Part.STACK, lambda _: iter([measurement]))
+
+    with pytest.raises(typer.Exit) as ended:
+        main([Part.STACK])
+
+    assert ended.value.exit_code == status
+
+
+@pytest.mark.parametrize(("short", "sizes"), [(True, SHORT), (False, FULL)])
+def test_the_short_form_and_a_seed_reach_what_is_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, short: bool, sizes: Sizes
+) -> None:
+    seen: list[Workshop] = []
+
+    def measure(workshop: Workshop) -> Iterator[Measurement]:
+        seen.append(workshop)
+        return iter([])
+
+    monkeypatch.setenv("PAYGO_HOME", str(tmp_path))
+    monkeypatch.setitem(command.MEASURED, Part.KILLED, measure)
+
+    with pytest.raises(typer.Exit):
+        main([Part.KILLED], short=short, seed=7)
+
+    assert (seen[0].sizes, seen[0].seed) == (sizes, 7)
 
 
 def test_every_row_says_what_was_measured_what_was_promised_and_whether_it_was_reached() -> None:

@@ -1,3 +1,4 @@
+import doctest
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -6,9 +7,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench import fleet, interrupted
+from bench import apart, fleet, interrupted
+from bench.apart import changes, strange
 from bench.figures import DEPLOYS_LEFT, NotMeasured
-from bench.fleet import changes, killed_deploys, others_gone, slowest, strange
+from bench.fleet import killed_deploys, others_gone, slowest
 from bench.throttle import Seen
 from bench.workshop import Workshop
 from deploy.stack import stack_name
@@ -24,6 +26,10 @@ def state(stack: str, *names: str, kind: str = "aws_sqs_queue", owner: str | Non
         {"attributes": {"arn": f"arn:aws:sqs:::{name}", "tags_all": {"Stack": owner or stack}}} for name in names
     ]
     return State({"resources": [{"mode": "managed", "type": kind, "instances": instances}]})
+
+
+def test_the_examples_are_right() -> None:
+    assert doctest.testmod(apart).failed == 0
 
 
 def test_stacks_that_are_alike_and_apart_are_not_strange() -> None:
@@ -73,7 +79,8 @@ def test_everything_else_is_in_time_when_it_is_gone_before_the_end_and_too_late_
 
 
 @pytest.mark.parametrize(
-    ("after", "count"), [(["a", "b", "c"], 0), (["a", "c"], 1), (["a", "b", "c", "d", "e"], 2), (["a", "x", "c"], 1)]
+    ("after", "count"),
+    [(["a", "b", "c"], 0), (["a", "c"], 1), (["a", "b", "c", "d", "e"], 2), (["a", "x", "c"], 1), (["c", "b", "a"], 1)],
 )
 def test_lines_that_came_went_or_changed_are_counted_whatever_the_length(after: list[str], count: int) -> None:
     assert changes(["a", "b", "c"], after) == count

@@ -1,5 +1,6 @@
 import random
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -49,6 +50,9 @@ class Tool:
 
     said = "what it said"
 
+    def is_killed(self, *, with_terraform: bool) -> None:
+        self.ran[-1] = "killed destroy"
+
     def is_ended(self, moment: Moment) -> None:
         self.ran[-1] = f"killed in {moment.phase.name}"
 
@@ -74,7 +78,11 @@ def played(tool: Tool, verb: str, *phases: int) -> list[Outcome]:
     moments = [Moment(PHASES[number], 0, with_terraform=False) for number in phases]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(interrupted, "Run", tool)
+        patched.setattr(time, "sleep", lambda _: None)
         return list(play("demo", moments, Always(verb), lambda _: None))
+
+
+GOING = ["killed destroy", "destroy"]
 
 
 def test_after_each_kill_a_run_goes_on_and_the_last_one_shows_that_nothing_is_left() -> None:
@@ -82,7 +90,7 @@ def test_after_each_kill_a_run_goes_on_and_the_last_one_shows_that_nothing_is_le
 
     outcomes = played(tool, "destroy", 0, 5)
 
-    assert tool.ran == ["killed in lock", "destroy", "killed in apply", "destroy", "destroy"]
+    assert tool.ran == ["killed in lock", "destroy", "killed in apply", "up", *GOING]
     assert all(outcome.is_good for outcome in outcomes)
 
 
@@ -91,7 +99,7 @@ def test_a_stack_that_is_up_is_destroyed_before_a_kill_in_its_apply() -> None:
 
     played(tool, "up", 4, 5)
 
-    assert tool.ran == ["killed in plan", "up", "destroy", "killed in apply", "up", "destroy"]
+    assert tool.ran == ["killed in plan", "up", "destroy", "killed in apply", "up", *GOING]
 
 
 def test_a_run_that_does_not_recover_is_an_outcome_with_its_words() -> None:
@@ -104,6 +112,7 @@ def test_a_run_that_does_not_recover_is_an_outcome_with_its_words() -> None:
 def test_the_seed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(interrupted, "Run", Tool())
+    monkeypatch.setattr(time, "sleep", lambda _: None)
 
     first = interrupted.killed("demo", 8, told.append, seed=5)
 
