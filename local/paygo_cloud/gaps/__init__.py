@@ -55,6 +55,7 @@ GAPS = (
     "signed_bodies",
     "stream_failures",
     "usage_plans",
+    "whole_answers",
 )
 
 
