@@ -10,19 +10,23 @@ Times are told, never asserted: the exit status is 1 when something could not be
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from bench import fleet, identity, init, journey, packages, stack, suite, throttled, throughput, warm
+from bench.cloud import embedded_cloud
 from bench.figures import FIGURES, Measurement, NotMeasured, NotRun
 from bench.workshop import FULL, ROOT, SHORT, Workshop
+from deploy.errors import sentence
 
 
 class Part(StrEnum):
@@ -81,23 +85,29 @@ def main(
     measured: list[Measurement] = []
     missing: list[str] = []
     left_out: list[str] = []
-    for part in [part for part in Part if (part in parts if parts else part not in DELIVERY)]:
-        measure = suite.run_now if part is Part.TESTS and everything else MEASURED[part]
-        try:
-            # One by one: what was measured before something could not be is told as well.
-            for measurement in measure(workshop):
-                measured.append(measurement)  # noqa: PERF402
-        except NotMeasured as reason:
-            missing.append(f"{part}: {reason}")
-            console.print(f"! {missing[-1]}", style="red")
-        except NotRun as reason:
-            left_out.append(str(reason))
+    chosen = [part for part in Part if (part in parts if parts else part not in DELIVERY)]
+    # One cloud for all parts of delivery: the next one has other credentials than those that are in use here by then.
+    with embedded_cloud(workshop) if DELIVERY & set(chosen) else nullcontext():
+        for part in chosen:
+            measure = suite.run_now if part is Part.TESTS and everything else MEASURED[part]
+            try:
+                # One by one: what was measured before something could not be is told as well.
+                for measurement in measure(workshop):
+                    measured.append(measurement)  # noqa: PERF402
+            except NotMeasured as reason:
+                missing.append(f"{part}: {reason}")
+                console.print(f"! {missing[-1]}", style="red")
+            except (BotoCoreError, ClientError) as failure:
+                missing.append(f"{part}: {sentence(failure)}")
+                console.print(f"! {missing[-1]}", style="red")
+            except NotRun as reason:
+                left_out.append(str(reason))
     measured.sort(key=lambda measurement: FIGURES.index(measurement.figure))
     console.print(table(measured))
-    for sentence in missing:
-        console.print(f"Not measured: {sentence}", style="red")
-    for sentence in left_out:
-        console.print(sentence)
+    for why in missing:
+        console.print(f"Not measured: {why}", style="red")
+    for how_to in left_out:
+        console.print(how_to)
     wrong = [it for it in measured if it.figure.must and not it.is_reached]
     for it in wrong:
         console.print(f"Not as it must be: {it.figure.what}: {number(it.value)} {it.figure.unit}".rstrip(), style="red")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 import typer
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from bench import __main__ as command
@@ -92,11 +94,28 @@ def test_the_short_form_and_a_seed_reach_what_is_measured(
 
     monkeypatch.setenv("PAYGO_HOME", str(tmp_path))
     monkeypatch.setitem(command.MEASURED, Part.KILLED, measure)
+    monkeypatch.setattr(command, "embedded_cloud", lambda _: nullcontext())
 
     with pytest.raises(typer.Exit):
         main([Part.KILLED], short=short, seed=7)
 
     assert (seen[0].sizes, seen[0].seed) == (sizes, 7)
+
+
+def test_an_aws_error_is_a_part_that_was_not_measured_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: Workshop) -> Iterator[Measurement]:
+        raise ClientError({"Error": {"Code": "SlowDown", "Message": "Reduce your rate."}}, "PutObject")
+
+    monkeypatch.setenv("PAYGO_HOME", str(tmp_path))
+    monkeypatch.setitem(command.MEASURED, Part.STACK, refused)
+
+    with pytest.raises(typer.Exit) as ended:
+        main([Part.STACK])
+
+    assert ended.value.exit_code == 1
+    assert "Not measured: stack: AWS refused PutObject: Reduce your rate." in capsys.readouterr().out
 
 
 def test_every_row_says_what_was_measured_what_was_promised_and_whether_it_was_reached() -> None:
