@@ -140,7 +140,7 @@ bench: ## measure every figure we promise
 	@./setup.sh
 	@$(PYTHON) -m bench
 
-bench-delivery: ## three quarters of an hour: stacks at once, behind AWS's rates, torn down by the dozen, killed on the way
+bench-delivery: ## half an hour: stacks at once, behind AWS's rates, torn down by the dozen, killed on the way
 	@./setup.sh
 	@$(PYTHON) -m bench build fleet throttled rehearsal killed
 
