@@ -1,7 +1,7 @@
 """Measure the figures that we promise and print each beside what it should be.
 
 python -m bench [--all] [PART ...], a PART being build, sizes, init, warm, throughput, identity, stack, journey, tests,
-or one of those that take an hour together and are measured only when they are named: fleet, throttled, rehearsal,
+or one of those that take half an hour together and are measured only when they are named: fleet, throttled, rehearsal,
 killed. Of those --short takes fewer stacks, as `make test` does.
 
 Times are told, never asserted: the exit status is 1 when something could not be measured, or was counted wrong.
@@ -94,11 +94,8 @@ def main(
                 # One by one: what was measured before something could not be is told as well.
                 for measurement in measure(workshop):
                     measured.append(measurement)  # noqa: PERF402
-            except NotMeasured as reason:
-                missing.append(f"{part}: {reason}")
-                console.print(f"! {missing[-1]}", style="red")
-            except (BotoCoreError, ClientError) as failure:
-                missing.append(f"{part}: {sentence(failure)}")
+            except (NotMeasured, BotoCoreError, ClientError) as reason:
+                missing.append(f"{part}: {reason if isinstance(reason, NotMeasured) else sentence(reason)}")
                 console.print(f"! {missing[-1]}", style="red")
             except NotRun as reason:
                 left_out.append(str(reason))

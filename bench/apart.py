@@ -60,9 +60,8 @@ def planned(workshop: Workshop, branch: str) -> list[str]:
     plan = workshop.logs / "bystander.tfplan"
     options = ("plan", "-input=false", "-lock=false", f"-out={plan}", values(workshop, branch))
     workshop.timed("plan of the bystander", [*command, *options], environment=environment)
-    shown = "bystander"
-    workshop.timed(shown, [*command, "show", "-json", str(plan)], environment=environment)
-    document = json.loads((workshop.logs / f"{shown}.log").read_text())
+    workshop.timed("bystander", [*command, "show", "-json", str(plan)], environment=environment)
+    document = json.loads((workshop.logs / "bystander.log").read_text())
     document.pop("timestamp", None)
     return json.dumps(ordered(document), indent=1, sort_keys=True).splitlines()
 

@@ -43,7 +43,6 @@ from deploy.target import choose
 from janitor import kills, look, storage
 from janitor.clients import Clients
 from janitor.rehearsal import Rehearsed, recorded, teardown, waiting_for
-from janitor.schedule import Task
 from janitor.storage import State
 from paygo_limits import rates
 
@@ -230,19 +229,13 @@ def use(clients: Clients, stack: str) -> None:
 
 def known(workshop: Workshop, clients: Clients, branch: str) -> list[str]:
     """Return all that a stack has, line by line: by its plan, and by a look at the account."""
-    looked = (f"{task.kind.words} {task.found.id}" for task in held_by(clients, stack_name(branch)))
+    looked = (f"{task.kind.words} {task.found.id}" for task in look.at(clients, stack_name(branch)))
     return [*planned(workshop, branch), *sorted(looked)]
-
-
-def held_by(clients: Clients, stack: str) -> Sequence[Task]:
-    """Return by a fresh look what the account holds of a stack."""
-    names = storage.stacks(clients) | {stack}
-    return look.sort_out(clients, look.held(clients), names).by_stack.get(stack, ())
 
 
 def remains(clients: Clients, stack: str) -> int:
     """Count what is left of a stack."""
-    return len(held_by(clients, stack))
+    return len(look.at(clients, stack))
 
 
 def run_janitor(workshop: Workshop, arguments: Sequence[str]) -> float:

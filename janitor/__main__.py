@@ -86,8 +86,7 @@ def inventory(
     """Record what a stack has, for rehearsals with many like it."""
     clients = choose(profile or None, region or None).clients()
     stack = stack_name(branch)
-    found = look.sort_out(clients, look.held(clients, look.LOOKED_FOR), storage.stacks(clients) | {stack})
-    tasks = look.verified(clients, found.by_stack.get(stack, ()), {stack})
+    tasks = look.verified(clients, look.at(clients, stack), {stack})
     if not tasks:
         msg = f"There is no {stack}: make deploy BRANCH='{branch}'"
         raise JanitorError(msg)

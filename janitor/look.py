@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from botocore.exceptions import ClientError
 
+from janitor import storage
 from janitor.clients import Clients
 from janitor.errors import is_gone
 from janitor.found import PREFIX, Found, is_here, owner, stack_of
@@ -69,6 +70,11 @@ def sort_out(clients: Clients, everything: Held, known: Collection[str]) -> Sort
         elif not found.tags and kind.of_its_own_name:
             unowned.append((kind, found))
     return Sorted(by_stack, unowned)
+
+
+def at(clients: Clients, stack: str) -> Sequence[Task]:
+    """Look for what a stack has, by its names and tags, beside all stacks that have a state."""
+    return sort_out(clients, held(clients, LOOKED_FOR), storage.stacks(clients) | {stack}).by_stack.get(stack, ())
 
 
 def verified(clients: Clients, tasks: Iterable[Task], stacks: Collection[str]) -> list[Task]:

@@ -56,10 +56,8 @@ def is_up(clients: Clients, branch: str) -> None:
 
 def resources(clients: Clients, stack: str) -> Mapping[str, Counter[str]]:
     """What a stack has, by kind and identifier."""
-    known = storage.stacks(clients) | {stack}
-    tasks = look.sort_out(clients, look.held(clients), known).by_stack.get(stack, ())
     found: dict[str, Counter[str]] = {}
-    for task in tasks:
+    for task in look.at(clients, stack):
         if not task.kind.by_devices:
             found.setdefault(task.kind.words, Counter())[task.found.id] += 1
     return found
