@@ -16,6 +16,7 @@ GAPS = (
     "authorizer_requests",
     "batch_failures",
     "batch_permissions",
+    "changed_tags",
     "deployments",
     "developer_identities",
     "developer_tokens",
