@@ -19,7 +19,6 @@ from bench.cloud import embedded_cloud
 from bench.figures import (
     AT_ONCE,
     BYSTANDER,
-    DEPLOY_AGAIN,
     DEPLOYS_KILLED,
     DEPLOYS_LEFT,
     JANITORS_KILLED,
@@ -34,7 +33,7 @@ from bench.figures import (
     Measurement,
     NotMeasured,
 )
-from bench.stack import UNCHANGED, run_deploy, terraform
+from bench.stack import deployed_again, run_deploy, terraform
 from bench.throttle import Seen, lines, throttled
 from bench.throttled import slow_calls
 from bench.workshop import PYTHON, ROOT, Workshop
@@ -114,8 +113,7 @@ def side_by_side(workshop: Workshop, clients: Clients, first: Sequence[str]) -> 
     yield Measurement(SLOW_CALLS, (more,))
     states = {stack_name(branch): State.load(clients, storage.state_key(stack_name(branch))) for branch in first}
     yield Measurement(STRANGE, (strange(states),))
-    again = [run_deploy(workshop, "up", "deploy with nothing changed", {"BRANCH": first[0]}) for _ in range(UNCHANGED)]
-    yield Measurement(DEPLOY_AGAIN, tuple(again), note="beside other stacks")
+    yield deployed_again(workshop, first[0])
 
 
 def bring_up(workshop: Workshop, branches: Sequence[str]) -> list[float]:

@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DESTROYING = (1.0, 12.0)
 """Seconds after which a destroy is killed: before Terraform works, while it does, or when only the look is left."""
 _TIMEOUT = 600.0
+UNASKED, NOTHING = "  plan: nothing to change", "  plan: 0 changes"
+"""What a deploy says that has not asked Terraform, and one whose Terraform has found nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def spread(chance: random.Random, count: int, by: signal.Signals = signal.SIGKIL
 class Run:
     """One run of the deploy tool, in a session of its own as a terminal gives it."""
 
-    def __init__(self, branch: str, verb: str) -> None:
+    def __init__(self, branch: str, verb: str, **settings: str) -> None:
         self.branch, self.verb = branch, verb
         self._lines: list[str] = []
         self._closed = False
@@ -84,7 +86,7 @@ class Run:
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "deploy", verb],
             cwd=ROOT,
-            env=os.environ | {"BRANCH": branch},
+            env=os.environ | {"BRANCH": branch} | settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -198,7 +200,7 @@ def play(
     for number, moment in enumerate(moments, start=1):
         if is_up and moment.phase.name == "apply":  # of a stack that is up nothing would be applied
             Run(branch, "destroy").succeeds()
-        ended = Run(branch, "up")
+        ended = Run(branch, "up", COMPARE="yes")  # or one of a stack that is up has no plan to be killed in
         ended.is_ended(moment)
         verb = chance.choice(["up", "destroy"]) if number < len(moments) else "up"
         outcome = _next(branch, verb, moment, ended.said)
@@ -215,4 +217,8 @@ def _next(branch: str, verb: str, moment: Moment, last_words: str) -> Outcome:
     began = time.monotonic()
     run = Run(branch, verb)
     status = run.ends()
+    if status == 0 and UNASKED in run.said:  # then what it believes is seen for itself
+        compared = Run(branch, verb, COMPARE="yes")
+        status = compared.ends() or int(NOTHING not in compared.said)
+        run = compared
     return Outcome(moment, last_words, verb, status, run.said, time.monotonic() - began)

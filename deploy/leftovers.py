@@ -1,4 +1,4 @@
-"""Find what a stack has in a cloud and its state does not know, and remove it.
+"""Find in what a stack and its state differ, and remove what its state does not know.
 
 A killed Terraform leaves resources that its state does not know; an API or a pool may even be there twice under one
 name. Each kind of resource is a row of the janitor's `KINDS`. A name makes a candidate; a tag, where the cloud keeps
@@ -18,12 +18,26 @@ from janitor.kinds import KINDS, Kind, layers
 from janitor.look import with_tags
 from janitor.storage import State
 
-__all__ = ["KINDS", "MADE_BY_DEPLOY", "MADE_BY_DEVICES", "Found", "Kind", "Leftover", "counted", "remove", "sweep"]
+__all__ = [
+    "KINDS",
+    "KNOWN_TO_STATES",
+    "MADE_BY_DEPLOY",
+    "MADE_BY_DEVICES",
+    "Difference",
+    "Found",
+    "Kind",
+    "Leftover",
+    "compare",
+    "counted",
+    "remove",
+    "sweep",
+]
 
 THREADS = 16
 
 MADE_BY_DEVICES = tuple(kind for kind in KINDS if kind.by_devices)
-MADE_BY_DEPLOY = tuple(kind for kind in KINDS if not kind.by_devices and kind.of_its_own_name)
+KNOWN_TO_STATES = tuple(kind for kind in KINDS if not kind.by_devices)
+MADE_BY_DEPLOY = tuple(kind for kind in KNOWN_TO_STATES if kind.of_its_own_name)
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,22 @@ class Leftover:
 
     def __str__(self) -> str:
         return f"{self.kind.words} {self.found.name}"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """In what a stack differs from its state.
+
+    Attributes
+    ----------
+    strays
+        What the state does not know.
+    missing
+        What the state knows and no look finds, by its kind and what the state calls it.
+    """
+
+    strays: list[Leftover]
+    missing: list[str]
 
 
 def unknown(found: Iterable[Found], kind: Kind, state: State) -> list[Found]:
@@ -49,13 +79,40 @@ def sweep(
     """Find everything of a stack, of some kinds or of all, that its state does not know."""
 
     def look(kind: Kind) -> list[Leftover]:
-        candidates = [one for one in kind.find(clients, stack) if _may_be(one, stack, kind)]
-        strays = [with_tags(clients, kind, one) for one in unknown(candidates, kind, state)]
-        region = clients.target.region
-        return [Leftover(kind, one) for one in strays if one and is_here(one, region) and belongs(one, stack, stacks)]
+        return _strays(clients, stack, stacks, state, kind, kind.find(clients, stack))
 
     with ThreadPoolExecutor(THREADS) as pool:
         return [leftover for found in pool.map(look, KINDS if kinds is None else kinds) for leftover in found]
+
+
+def compare(
+    clients: Clients, stack: str, stacks: Iterable[str], state: State, kinds: Sequence[Kind] = KNOWN_TO_STATES
+) -> Difference:
+    """Compare what a deploy makes of a stack, and is there, with the stack's state."""
+
+    def look(kind: Kind) -> tuple[set[tuple[str, str]], list[Leftover]]:
+        found = list(kind.find(clients, stack))
+        strays = _strays(clients, stack, stacks, state, kind, found) if kind in MADE_BY_DEPLOY else []
+        return {(kind.terraform, one.id) for one in found}, strays
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        looks = list(pool.map(look, kinds))
+    there = set[tuple[str, str]]().union(*(found for found, _ in looks))
+    named = [kind for kind in kinds if kind in MADE_BY_DEPLOY]
+    known = [(kind, kind.key(attributes)) for kind in named for attributes in state.known(kind.terraform)]
+    return Difference(
+        strays=[stray for _, strays in looks for stray in strays],
+        missing=sorted(f"{kind.words} {key}" for kind, key in known if (kind.terraform, key) not in there),
+    )
+
+
+def _strays(
+    clients: Clients, stack: str, stacks: Iterable[str], state: State, kind: Kind, found: Iterable[Found]
+) -> list[Leftover]:
+    candidates = [one for one in found if _may_be(one, stack, kind)]
+    strays = [with_tags(clients, kind, one) for one in unknown(candidates, kind, state)]
+    region = clients.target.region
+    return [Leftover(kind, one) for one in strays if one and is_here(one, region) and belongs(one, stack, stacks)]
 
 
 def holding_data(clients: Clients, leftovers: Sequence[Leftover]) -> list[str]:

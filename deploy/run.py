@@ -19,6 +19,7 @@ from typing import Any
 from deploy import (
     account,
     account_report,
+    applied,
     approval,
     capacity,
     leftovers,
@@ -43,6 +44,7 @@ from deploy.target import ROOT, Clients, Target
 from deploy.terraform import Folder
 
 _LOOKS = 4
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Wish:
     partner_network: Mapping[str, Any] | None = None
     janitor_applies: bool | None = None
     replace: str | None = None
+    compare: bool = False
+    """Whether Terraform compares everything though nothing is known to have changed."""
     emergency: str | None = None
     patience: float = 0
     """How many seconds to wait for somebody else's run on the stack to end."""
@@ -246,7 +250,7 @@ def up(wish: Wish) -> dict[str, Any]:
             looked = submit(_timed, preflight.check, clients, wish.stack, needed, state)
             built = submit(_timed, packages.build, ROOT, home, packages_target)
             initialised = submit(folder.init)
-            strays = submit(_strays, clients, wish.stack, state)
+            compared = submit(_compared, clients, wish.stack, state)
             room, took = looked()
             _tell(f"preflight: {room} ({took:.1f} s)")
             built_here, took = built()
@@ -264,12 +268,12 @@ def up(wish: Wish) -> dict[str, Any]:
             since = time.monotonic()
             uploaded = storage.upload(clients, home / "build" / packages_target, manifest)
             _told("upload", f"{uploaded} packages", since)
-            _clear(clients, wish.stack, strays())
+            differs = compared()
+            _clear(clients, wish.stack, differs.strays)
             initialised()
         variables = _variables(wish, cloud, state, manifest, given, architecture) | {"secrets": secrets}
         times = home / "terraform" / f"times-{'embedded' if cloud.embedded else 'aws'}.json"
-        changes = _apply(clients, wish.stack, folder, variables, state, wish.replace, times)
-        made = State.load(clients, lock.state_key(wish.stack))
+        made, changes = _settle(clients, wish, folder, variables, state, differs.missing, times)
         access = _access(cloud, made)
         rollout.go_live(clients, wish.stack, made, _stamp(variables["commit"]), _tell)
         _hand_over(home, wish.stack, access, fresh=changes > 0)
@@ -308,6 +312,7 @@ def destroy(wish: Wish) -> None:
             initialised = submit((lambda: None) if state.is_empty else folder.init)
             _remove_devices(clients, wish.stack)
             initialised()
+        applied.forget(clients, wish.stack)
         failure = None if state.is_empty else _destroy_by_terraform(folder, wish, cloud, state)
         left = _remove_rest(clients, wish.stack)
         if left:
@@ -454,6 +459,45 @@ def _janitor(home: Path, packages_target: str, manifest: Mapping[str, Mapping[st
     return account.Package(home / "build" / packages_target / entry["file"], entry["key"])
 
 
+def _settle(
+    clients: Clients,
+    wish: Wish,
+    folder: Folder,
+    variables: Mapping[str, Any],
+    state: State,
+    missing: Sequence[str],
+    times: Path,
+) -> tuple[State, int]:
+    """Make the stack what it should be, unless it is known to be that; return its state and how much changed."""
+    told = applied.digest(variables)
+    if _is_as_told(clients, wish, variables["stage"], told, state, missing):
+        return state, 0
+    applied.forget(clients, wish.stack)
+    changes = _apply(clients, wish.stack, folder, variables, state, wish.replace, times)
+    made = State.load(clients, lock.state_key(wish.stack))
+    applied.note(clients, wish.stack, told, made)
+    return made, changes
+
+
+def _is_as_told(clients: Clients, wish: Wish, stage: str, told: str, state: State, missing: Sequence[str]) -> bool:
+    """Tell whether Terraform need not be asked, and say why, or what it will find missing.
+
+    Outside development it always is: what somebody has changed by hand there does not stay a day.
+    """
+    if missing:
+        more = " and more" if len(missing) > _NAMED else ""
+        _tell(f"gone, though the state knows of it: {', '.join(missing[:_NAMED])}{more}")
+    if missing or wish.compare or wish.replace or stage != "development":
+        return False
+    now = datetime.now(UTC)
+    since = applied.since(clients, wish.stack, told, state, now)
+    if since is None:
+        return False
+    ago = lock.age(names.timestamp(since), now)
+    _tell(f"plan: nothing to change: compared {ago} ago, and all of it is there (COMPARE=yes compares again)")
+    return True
+
+
 def _apply(
     clients: Clients,
     stack: str,
@@ -469,7 +513,7 @@ def _apply(
     except AlreadyThereError:
         # An answer that got lost makes Terraform ask again for what it has made, and not know that it did. What is no
         # resource of its own, as a statement of a function's policy, is in nobody's way: the next one has another name.
-        _clear(clients, stack, _strays(clients, stack, State.load(clients, lock.state_key(stack))))
+        _clear(clients, stack, _compared(clients, stack, State.load(clients, lock.state_key(stack))).strays)
         return _follow(folder.update, variables, times) + 1  # at least what was there already
 
 
@@ -482,8 +526,8 @@ def _follow(
     return progress.changes
 
 
-def _strays(clients: Clients, stack: str, state: State) -> list[leftovers.Leftover]:
-    return leftovers.sweep(clients, stack, storage.stacks(clients), state, leftovers.MADE_BY_DEPLOY)
+def _compared(clients: Clients, stack: str, state: State) -> leftovers.Difference:
+    return leftovers.compare(clients, stack, storage.stacks(clients), state)
 
 
 def _clear(clients: Clients, stack: str, strays: list[leftovers.Leftover]) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -165,9 +165,9 @@ def listed(clients: Clients, prefix: str) -> list[str]:
         raise
 
 
-def folder_hash(folder: Path, salt: str = "") -> str:
-    """Hash the Terraform sources of a folder."""
+def folder_hash(folder: Path, salt: str = "", suffixes: Collection[str] = (".tf",)) -> str:
+    """Hash the files of a folder whose names end in some way: Terraform's sources, unless it is said."""
     digest = hashlib.sha256(salt.encode())
-    for path in sorted(folder.rglob("*.tf")):
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in suffixes):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -50,6 +50,11 @@ def releases_key(stack: str) -> str:
     return f"{folder_key(stack)}releases.json"
 
 
+def applied_key(stack: str) -> str:
+    """Name the object that says what Terraform was last told about a stack."""
+    return f"{folder_key(stack)}applied.json"
+
+
 def read(clients: Clients, key: str) -> dict[str, Any] | None:
     """Read a JSON object of the state bucket, or None when it is not there."""
     return read_version(clients, key)[0]
@@ -143,6 +148,11 @@ class State:
     @property
     def is_empty(self) -> bool:
         return not any(True for _ in self._instances())
+
+    @property
+    def version(self) -> str:
+        """What tells this state from any other, of this stack or another."""
+        return f"{self.content.get('lineage')}/{self.content.get('serial')}"
 
     @property
     def types(self) -> set[str]:

@@ -42,10 +42,12 @@ class Tool:
 
     def __init__(self, *bad: str) -> None:
         self.ran: list[str] = []
+        self.settings: list[dict[str, str]] = []
         self.bad = bad
 
-    def __call__(self, branch: str, verb: str) -> "Tool":
+    def __call__(self, branch: str, verb: str, **settings: str) -> "Tool":
         self.ran.append(verb)
+        self.settings.append(settings)
         return self
 
     said = "what it said"
@@ -100,6 +102,30 @@ def test_a_stack_that_is_up_is_destroyed_before_a_kill_in_its_apply() -> None:
     played(tool, "up", 4, 5)
 
     assert tool.ran == ["killed in plan", "up", "destroy", "killed in apply", "up", *GOING]
+
+
+class Believing(Tool):
+    """A tool whose deploys ask Terraform nothing unless they are told to, and what Terraform then says."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__()
+        self.found = found
+
+    @property
+    def said(self) -> str:  # type: ignore[override]
+        return self.found if self.settings[-1] else "  plan: nothing to change: compared 3 seconds ago"
+
+
+@pytest.mark.parametrize(("found", "good"), [("  plan: 0 changes (7.0 s)", True), ("  plan: 1 changes (7.0 s)", False)])
+def test_a_deploy_that_believes_that_all_is_there_is_not_believed(found: str, *, good: bool) -> None:
+    tool = Believing(found)
+
+    [outcome] = played(tool, "up", 6)
+
+    assert tool.ran == ["killed in smoke test", "up", "up", *GOING]
+    assert [bool(settings) for settings in tool.settings] == [True, False, True, False, False]
+    assert outcome.is_good is good
+    assert outcome.said == found
 
 
 def test_a_run_that_does_not_recover_is_an_outcome_with_its_words() -> None:

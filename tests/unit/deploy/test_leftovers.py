@@ -184,6 +184,45 @@ def test_a_schedule_goes_with_what_it_calls(clients: Clients) -> None:
     assert events.list_rules()["Rules"] == []
 
 
+def of_types(**known: list[dict[str, str]]) -> State:
+    resources = [
+        {"mode": "managed", "type": f"aws_{kind}", "instances": [{"attributes": one} for one in attributes]}
+        for kind, attributes in known.items()
+    ]
+    return State({"resources": resources})
+
+
+def test_what_the_state_knows_and_is_gone_is_missing_and_what_it_does_not_know_is_a_stray(clients: Clients) -> None:
+    make_table("paygo-demo-identity")
+    make_table("paygo-demo-ledger")
+    api = boto3.client("apigateway").create_rest_api(name=STACK, tags={"Stack": STACK})["id"]
+    known = of_types(
+        dynamodb_table=[{"name": "paygo-demo-identity"}, {"name": "paygo-demo-payments"}],
+        sqs_queue=[{"name": "paygo-demo-dead"}],
+        api_gateway_rest_api=[{"id": api}, {"id": "gone"}],
+    )
+
+    differs = leftovers.compare(clients, STACK, [], known, [kind("table"), kind("queue"), kind("REST API")])
+
+    assert names(differs.strays) == ["table paygo-demo-ledger"]
+    assert differs.missing == ["REST API gone", "queue paygo-demo-dead", "table paygo-demo-payments"]
+
+
+def test_a_log_group_that_bears_no_stacks_name_is_missing_only_when_it_is_gone(clients: Clients) -> None:
+    execution, strange = "API-Gateway-Execution-Logs_a1/v", "API-Gateway-Execution-Logs_b2/v"
+    for name in (execution, strange):
+        boto3.client("logs").create_log_group(logGroupName=name, tags={"Stack": STACK})
+    known = state("aws_cloudwatch_log_group", name=execution)
+
+    kinds = [kind("log group"), kind("execution log group")]
+
+    differs = leftovers.compare(clients, STACK, [], known, kinds)
+    assert (differs.strays, differs.missing) == ([], [])  # one the state does not know is no stray for that
+
+    boto3.client("logs").delete_log_group(logGroupName=execution)
+    assert leftovers.compare(clients, STACK, [], known, kinds).missing == [f"log group {execution}"]
+
+
 def test_devices_and_what_bears_no_stacks_name_are_not_what_a_deploy_removes() -> None:
     assert {one.words for one in KINDS} - {one.words for one in MADE_BY_DEPLOY} == {
         "thing",

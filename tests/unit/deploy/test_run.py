@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from deploy import run, target
+from deploy import leftovers, run, target
 from deploy.__main__ import app
 from deploy.account import Account
 from deploy.errors import AlreadyThereError, DeployError
@@ -51,7 +51,7 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[Leftover]:
 
 
 def apply(folder: Terraform, monkeypatch: pytest.MonkeyPatch, strays: list[Leftover]) -> None:
-    monkeypatch.setattr(run, "_strays", lambda *_: strays)
+    monkeypatch.setattr(run, "_compared", lambda *_: leftovers.Difference(strays, []))
     run._apply(None, "paygo-demo", folder, {}, State({}))  # type: ignore[arg-type]
 
 
@@ -117,13 +117,33 @@ def test_what_a_stage_runs_is_put_where_only_its_deployers_may_write(
     monkeypatch.setattr("deploy.packages.build", lambda *_: manifest)
     monkeypatch.setattr("deploy.account.ensure", lambda *_: None)
     monkeypatch.setattr("deploy.storage.upload", upload)
-    monkeypatch.setattr(run, "_strays", lambda *_: [])
+    monkeypatch.setattr(run, "_compared", lambda *_: leftovers.Difference([], []))
     monkeypatch.setattr(Folder, "init", lambda _self: None)
 
     with pytest.raises(Held):
         run.up(run.Wish("demo", profile="p", stage=stage))
 
     assert put == [key]
+
+
+@pytest.mark.usefixtures("in_the_cloud")
+def test_a_deploy_after_a_destroy_that_was_begun_has_to_look_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[str] = []
+
+    def destroy(*_: object) -> None:
+        forgotten.append("destroyed")
+        raise Held
+
+    monkeypatch.setattr(State, "load", lambda *_: MADE)
+    monkeypatch.setattr("deploy.applied.forget", lambda _clients, stack: forgotten.append(stack))
+    monkeypatch.setattr(Folder, "init", lambda _self: None)
+    monkeypatch.setattr(run, "_remove_devices", lambda *_: None)
+    monkeypatch.setattr(run, "_destroy_by_terraform", destroy)
+
+    with pytest.raises(Held):
+        run.destroy(run.Wish("demo", profile="p"))
+
+    assert forgotten == ["paygo-demo", "destroyed"]
 
 
 @pytest.mark.usefixtures("in_the_cloud")
@@ -172,6 +192,107 @@ def test_what_is_still_there_after_that_is_told(monkeypatch: pytest.MonkeyPatch,
         apply(folder, monkeypatch, [])
 
     assert folder.applied == ["create", "update"]
+
+
+MADE = State(
+    {
+        "outputs": {},
+        "lineage": "a",
+        "serial": 1,
+        "resources": [{"type": "aws_sns_topic", "mode": "managed", "instances": [{}]}],
+    }
+)
+
+
+@pytest.fixture
+def terraform(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A stack that Terraform was told everything about a minute ago; what is done to it from there on."""
+    done: list[str] = []
+
+    def apply(*_: object) -> int:
+        done.append("applied")
+        return 7
+
+    monkeypatch.setattr("deploy.applied.digest", str)
+    monkeypatch.setattr("deploy.applied.since", lambda *_: datetime.now(UTC) - timedelta(minutes=1))
+    monkeypatch.setattr("deploy.applied.forget", lambda *_: done.append("forgot"))
+    monkeypatch.setattr("deploy.applied.note", lambda _clients, _stack, told, _state: done.append(f"noted {told}"))
+    monkeypatch.setattr(State, "load", lambda *_: MADE)
+    monkeypatch.setattr(run, "_apply", apply)
+    return done
+
+
+def settle(wish: run.Wish, missing: list[str], stage: str = "development") -> tuple[State, int]:
+    return run._settle(None, wish, None, {"stage": stage}, MADE, missing, Path())  # type: ignore[arg-type]
+
+
+def test_a_stack_that_is_as_it_was_told_to_be_is_left_to_itself(
+    terraform: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert settle(run.Wish("demo"), []) == (MADE, 0)
+
+    assert terraform == []
+    assert "nothing to change: compared 1 minute ago, and all of it is there" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("wish", "missing", "stage"),
+    [
+        (run.Wish("demo", compare=True), [], "development"),
+        (run.Wish("demo", replace="aws_x.y"), [], "development"),
+        (run.Wish("demo"), ["queue paygo-demo-dead"], "development"),
+        (run.Wish("demo"), [], "staging"),
+        (run.Wish("demo"), [], "production"),
+    ],
+)
+def test_terraform_looks_where_it_is_told_to_where_something_is_gone_and_outside_development(
+    terraform: list[str], wish: run.Wish, missing: list[str], stage: str
+) -> None:
+    assert settle(wish, missing, stage) == (MADE, 7)
+
+    # In this order: a run that is ended in the middle must not be taken for one that came to its end.
+    assert terraform == ["forgot", "applied", f"noted {{'stage': '{stage}'}}"]
+
+
+def test_terraform_looks_at_what_is_not_known_to_be_as_it_was_told(
+    terraform: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.applied.since", lambda *_: None)
+
+    assert settle(run.Wish("demo"), []) == (MADE, 7)
+    assert terraform[:2] == ["forgot", "applied"]
+
+
+def test_what_is_known_of_a_stack_is_asked_for_what_it_is_told_now(
+    terraform: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("deploy.applied.since", lambda _clients, *what: asked.extend(what[:3]))
+
+    settle(run.Wish("demo"), [])
+
+    assert asked == ["paygo-demo", "{'stage': 'development'}", MADE]
+
+
+def test_what_is_gone_is_told_but_not_all_of_it(terraform: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    settle(run.Wish("demo"), ["queue a", "queue b", "queue c"])
+    settle(run.Wish("demo"), ["queue a", "queue b", "queue c", "queue d"])
+
+    few, many = capsys.readouterr().out.splitlines()
+    assert few == "  gone, though the state knows of it: queue a, queue b, queue c"
+    assert many == f"{few} and more"
+
+
+def test_a_failed_apply_is_not_written_down_as_done(terraform: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise DeployError("no")
+
+    monkeypatch.setattr(run, "_apply", fail)
+
+    with pytest.raises(DeployError):
+        settle(run.Wish("demo", compare=True), [])
+
+    assert terraform == ["forgot"]
 
 
 def test_what_is_to_be_replaced_is_made_anew_in_a_stack_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,7 +464,7 @@ def test_a_stack_needs_what_its_kind_needs() -> None:
 
 
 def test_how_much_changed_is_told_to_who_tests_the_stack(monkeypatch: pytest.MonkeyPatch, removed: Any) -> None:
-    monkeypatch.setattr(run, "_strays", lambda *_: [])
+    monkeypatch.setattr(run, "_compared", lambda *_: leftovers.Difference([], []))
 
     assert run._apply(None, "paygo-demo", Terraform(), {}, State({})) == 0  # type: ignore[arg-type]
     lost = Terraform(AlreadyThereError("Alias already exists: live"))

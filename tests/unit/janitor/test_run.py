@@ -64,6 +64,26 @@ def test_what_has_expired_goes_whole_and_its_neighbour_stays_as_it_is(
     assert "DeleteMarkers" not in versions
 
 
+def test_a_deploy_after_a_removal_that_was_begun_has_to_look_for_itself(
+    clients: Clients, locks: Locks, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.stack("paygo-old", ExpiresAt="2026-11-29T00:00:00Z")
+    account.stack("paygo-new", ExpiresAt="2026-12-29T00:00:00Z")
+    for stack in ("paygo-old", "paygo-new"):
+        storage.write(clients, storage.applied_key(stack), {"told": "all of it"})
+    planned = plan(clients, locks, Wish(), NOW)
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "work", kill)
+    with pytest.raises(KeyboardInterrupt):
+        removed(clients, locks, planned)
+
+    assert storage.read(clients, storage.applied_key("paygo-old")) is None
+    assert storage.read(clients, storage.applied_key("paygo-new")) is not None
+
+
 def test_a_stack_without_a_state_is_found_by_its_tags(clients: Clients, locks: Locks, account: Account) -> None:
     account.stack("paygo-lost")
     storage.forget(clients, "stacks/")
