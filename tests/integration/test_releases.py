@@ -184,7 +184,7 @@ def test_a_deploy_with_nothing_changed_takes_a_rollback_back_and_a_rollback_the_
 
     said = deploy(changed.folder, commit)
 
-    assert "plan: 0 changes" in said
+    assert "plan: nothing to change" in said
     assert "; it takes back the rollback to release" in said
     assert said_by_the_api(stage) == "There is no such changed route"
     roll_back()
