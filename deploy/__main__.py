@@ -1,25 +1,19 @@
 """`python -m deploy`: what `make deploy` and `make destroy` run."""
 
 import json
-import os
-import signal
 import sys
-from types import FrameType
 from typing import Annotated
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import approval, run
+from deploy import approval, command, run
 from deploy.account import Wanted
-from deploy.errors import DeployError, Interrupted, sentence
+from deploy.errors import DeployError
 from deploy.packages import BuildError
 
 app = typer.Typer(
     help="Bring a branch's stack up on a cloud, and take it away.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-
-_INTERRUPTED = 130
 
 Branch = Annotated[str, typer.Option(envvar="BRANCH", help="the branch whose stack this is")]
 Profile = Annotated[str, typer.Option(envvar="PROFILE", help="an AWS profile; without one, the embedded cloud")]
@@ -176,31 +170,7 @@ def validate() -> None:
 
 def main() -> int:
     """Run a command; whatever goes wrong is told in a sentence."""
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, _stop)
-    try:
-        app()
-    except Interrupted:
-        return _fail("Stopped. The same command again goes on from here.", _INTERRUPTED)
-    except (DeployError, BuildError, ValueError) as failure:
-        return _fail(str(failure), 1)
-    except (BotoCoreError, ClientError) as failure:
-        return _fail(sentence(failure), 1)
-    return 0
-
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    """Stop in good order at the first Ctrl-C, at once at the second."""
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, lambda _number, _frame: os._exit(_INTERRUPTED))
-    print("  Stopping; Ctrl-C again to end at once.", flush=True)
-    raise Interrupted
-
-
-def _fail(text: str, status: int) -> int:
-    sys.stdout.flush()
-    print(f"paygo: {text}", file=sys.stderr)
-    return status
+    return command.run(app, "Stopped. The same command again goes on from here.", DeployError, BuildError, ValueError)
 
 
 if __name__ == "__main__":

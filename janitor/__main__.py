@@ -3,20 +3,17 @@
 import json
 import os
 import platform
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import lock, process, storage
-from deploy.errors import DeployError, Interrupted, sentence
+from deploy import command, lock, process, storage
+from deploy.errors import DeployError
 from deploy.stack import stack_name
 from deploy.target import ROOT, Clients, choose
 from janitor import buckets, look, prune, report
@@ -29,7 +26,6 @@ from janitor.work import HANDS
 
 app = typer.Typer(help="Find the stacks that nobody needs any more, and remove them.", pretty_exceptions_enable=False)
 
-_INTERRUPTED = 130
 _WHO = "the janitor"
 
 Profile = Annotated[str, typer.Option(envvar="PROFILE", help="an AWS profile; without one, the embedded cloud")]
@@ -145,28 +141,7 @@ def _print(*lines: str) -> None:
 
 def main() -> int:
     """Run a command; whatever goes wrong is told in a sentence."""
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, _stop)
-    try:
-        app()
-    except Interrupted:
-        return _fail("Stopped. The next run goes on from here.", _INTERRUPTED)
-    except (DeployError, JanitorError, ValueError) as failure:
-        return _fail(str(failure), 1)
-    except (BotoCoreError, ClientError) as failure:
-        return _fail(sentence(failure), 1)
-    return 0
-
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    """Stop at the first Ctrl-C: what is removed is removed, and what is not the next run finds."""
-    raise Interrupted
-
-
-def _fail(text: str, status: int) -> int:
-    sys.stdout.flush()
-    print(f"paygo: {text}", file=sys.stderr)
-    return status
+    return command.run(app, "Stopped. The next run goes on from here.", DeployError, JanitorError, ValueError)
 
 
 if __name__ == "__main__":
