@@ -11,6 +11,8 @@ from bench.workshop import Workshop
 from janitor.storage import State
 
 _IN_ANY_ORDER = frozenset({"child_modules", "relevant_attributes"})
+_DID = frozenset({"last_processing_result"})
+"""What a resource says of what it did last; a stack that people use works on while others come and go."""
 
 
 def strange(states: Mapping[str, State]) -> int:
@@ -63,17 +65,30 @@ def planned(workshop: Workshop, branch: str) -> list[str]:
     workshop.timed("bystander", [*command, "show", "-json", str(plan)], environment=environment)
     document = json.loads((workshop.logs / "bystander.log").read_text())
     document.pop("timestamp", None)
-    return json.dumps(ordered(document), indent=1, sort_keys=True).splitlines()
+    return lines(document)
+
+
+def lines(plan: Mapping[str, Any]) -> list[str]:
+    """Return what a plan says of what a stack is, and not of what it did last, line by line.
+
+    >>> mapping = {"address": "m", "change": {"before": {"last_processing_result": "OK"}, "after": {}}}
+    >>> lines({"resource_drift": [mapping]}) == lines({"resource_drift": []})
+    True
+    """
+    whole = ordered(plan)
+    drift = [one for one in whole.get("resource_drift", []) if one["change"]["before"] != one["change"]["after"]]
+    return json.dumps({**whole, "resource_drift": drift}, indent=1, sort_keys=True).splitlines()
 
 
 def ordered(part: Any) -> Any:
-    """Return a part of a plan with what Terraform lists in any order in one order.
+    """Return a part of a plan with what Terraform lists in any order in one order, and without what a resource did.
 
     >>> ordered({"child_modules": [{"address": "module.b"}, {"address": "module.a"}], "values": ["b", "a"]})
     {'child_modules': [{'address': 'module.a'}, {'address': 'module.b'}], 'values': ['b', 'a']}
     """
     if isinstance(part, dict):
-        return {name: _sorted(ordered(one)) if name in _IN_ANY_ORDER else ordered(one) for name, one in part.items()}
+        kept = {name: ordered(one) for name, one in part.items() if name not in _DID}
+        return {name: _sorted(one) if name in _IN_ANY_ORDER else one for name, one in kept.items()}
     return [ordered(one) for one in part] if isinstance(part, list) else part
 
 

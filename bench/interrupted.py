@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.figures import NotMeasured
+from deploy.comparison import UNASKED
 from deploy.lock import working_folder
 from deploy.stack import stack_name
 from deploy.target import home_folder
@@ -21,8 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DESTROYING = (1.0, 12.0)
 """Seconds after which a destroy is killed: before Terraform works, while it does, or when only the look is left."""
 _TIMEOUT = 600.0
-UNASKED, NOTHING = "  plan: nothing to change", "  plan: 0 changes"
-"""What a deploy says that has not asked Terraform, and one whose Terraform has found nothing to do."""
+NOTHING = "plan: 0 changes"
+"""What a deploy says whose Terraform has found nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ PHASES = (
     Phase("smoke test", 1.0),
     Phase("outputs", 0.02),
 )
+_PLAN = next(number for number, phase in enumerate(PHASES) if phase.name == "plan")
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,13 @@ def _terraforms(branch: str) -> list[int]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a deploy that was ended: its own last words, and those of the run after it."""
+    """What became of a deploy that was ended: its own last words, and those of the run after it.
+
+    Attributes
+    ----------
+    believed
+        Whether Terraform found nothing to do where that run had not asked it.
+    """
 
     moment: Moment
     last_words: str
@@ -176,10 +184,11 @@ class Outcome:
     status: int
     said: str
     seconds: float
+    believed: bool = True
 
     @property
     def is_good(self) -> bool:
-        return self.status == 0
+        return self.status == 0 and self.believed
 
 
 def killed(branch: str, count: int, tell: Callable[[str], None], seed: int) -> list[Outcome]:
@@ -200,7 +209,8 @@ def play(
     for number, moment in enumerate(moments, start=1):
         if is_up and moment.phase.name == "apply":  # of a stack that is up nothing would be applied
             Run(branch, "destroy").succeeds()
-        ended = Run(branch, "up", COMPARE="yes")  # or one of a stack that is up has no plan to be killed in
+        # Of a stack that is up only so is there a plan to be killed in.
+        ended = Run(branch, "up", **({"COMPARE": "yes"} if moment.phase in PHASES[_PLAN:] else {}))
         ended.is_ended(moment)
         verb = chance.choice(["up", "destroy"]) if number < len(moments) else "up"
         outcome = _next(branch, verb, moment, ended.said)
@@ -216,9 +226,9 @@ def play(
 def _next(branch: str, verb: str, moment: Moment, last_words: str) -> Outcome:
     began = time.monotonic()
     run = Run(branch, verb)
-    status = run.ends()
-    if status == 0 and UNASKED in run.said:  # then what it believes is seen for itself
-        compared = Run(branch, verb, COMPARE="yes")
-        status = compared.ends() or int(NOTHING not in compared.said)
-        run = compared
-    return Outcome(moment, last_words, verb, status, run.said, time.monotonic() - began)
+    status, believed = run.ends(), True
+    if status == 0 and UNASKED in run.said:  # what it believes, Terraform has to see
+        run = Run(branch, verb, COMPARE="yes")
+        status = run.ends()
+        believed = NOTHING in run.said
+    return Outcome(moment, last_words, verb, status, run.said, time.monotonic() - began, believed=believed)

@@ -21,6 +21,7 @@ from bench.figures import (
     NotMeasured,
 )
 from bench.workshop import PYTHON, ROOT, Workshop
+from deploy.comparison import UNASKED
 from deploy.lock import working_folder
 from deploy.stack import stack_name
 
@@ -57,6 +58,9 @@ def deployed_again(workshop: Workshop, branch: str) -> Measurement:
     """Deploy a branch with nothing changed, and once more with Terraform told to look all the same."""
     name, to = "deploy with nothing changed", {"BRANCH": branch}
     again = [run_deploy(workshop, "up", name, to) for _ in range(UNCHANGED)]
+    if UNASKED not in workshop.log(name).read_text():
+        message = f"Terraform was asked by a {name}; what it said is in {workshop.log(name)}."
+        raise NotMeasured(message)
     compared = run_deploy(workshop, "up", f"{name}, compared by Terraform", to | {"COMPARE": "yes"})
     return Measurement(DEPLOY_AGAIN, tuple(again), note=f"{compared:.1f} s where Terraform compares all of it")
 

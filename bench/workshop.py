@@ -65,6 +65,10 @@ class Workshop:
     def tell(self, text: str) -> None:
         self.console.print(f"· {text}", style="dim", highlight=False)
 
+    def log(self, name: str) -> Path:
+        """Return where the output of a command of that name goes."""
+        return self.logs / f"{name.replace(' ', '-')}.log"
+
     def timed(
         self,
         name: str,
@@ -86,7 +90,7 @@ class Workshop:
             When it fails.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
-        log = self.logs / f"{name.replace(' ', '-')}.log"
+        log = self.log(name)
         began = told = time.monotonic()
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603

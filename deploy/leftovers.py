@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from janitor.clients import Clients
 from janitor.errors import is_gone, told
-from janitor.found import Found, bare, belongs, counted, is_here
+from janitor.found import GOING, Found, bare, belongs, counted, is_here
 from janitor.kinds import KINDS, Kind, layers
 from janitor.look import with_tags
 from janitor.storage import State
@@ -92,13 +92,14 @@ def compare(
 
     def look(kind: Kind) -> tuple[set[tuple[str, str]], list[Leftover]]:
         found = list(kind.find(clients, stack))
-        strays = _strays(clients, stack, stacks, state, kind, found) if kind in MADE_BY_DEPLOY else []
-        return {(kind.terraform, one.id) for one in found}, strays
+        strays = _strays(clients, stack, stacks, state, kind, found) if kind.of_its_own_name else []
+        return {(kind.terraform, one.id) for one in found if one.about != GOING}, strays
 
     with ThreadPoolExecutor(THREADS) as pool:
         looks = list(pool.map(look, kinds))
     there = set[tuple[str, str]]().union(*(found for found, _ in looks))
-    named = [kind for kind in kinds if kind in MADE_BY_DEPLOY]
+    # The others are of types that are among these: Terraform tells log groups from log groups by their names alone.
+    named = [kind for kind in kinds if kind.of_its_own_name]
     known = [(kind, kind.key(attributes)) for kind in named for attributes in state.known(kind.terraform)]
     return Difference(
         strays=[stray for _, strays in looks for stray in strays],

@@ -24,7 +24,7 @@ from deploy.errors import DeployError, TerraformKilled
 from deploy.stack import timestamp
 from janitor.clients import Clients
 from janitor.locks import lease_is_over
-from janitor.storage import ACCOUNT, folder_key, lock_key, state_key
+from janitor.storage import ACCOUNT, comparison_key, folder_key, lock_key, state_key
 
 __all__ = [
     "ACCOUNT",
@@ -160,7 +160,7 @@ def _take(clients: Clients, stack: str, mine: Holder, tell: Callable[[str], None
                 msg = f"{stack} is in use: somebody was faster to take it over. Wait for them."
                 raise InUseError(msg)
             # Terraform's own lock can only be the dead run's: every run of ours holds our lock around it.
-            storage.delete(clients, f"{state_key(stack)}.tflock")
+            storage.delete(clients, f"{state_key(stack)}.tflock", comparison_key(stack))
     _refuse_foreign_terraform(clients, stack)
 
 
@@ -195,7 +195,7 @@ def unlock(clients: Clients, stack: str) -> bool:
     holder = _holder(storage.read(clients, lock_key(stack)))
     if holder and holder.host == platform.node() and process.is_alive(holder.pid, holder.began):
         raise InUseError(_in_use(stack, holder))
-    storage.delete(clients, *found)
+    storage.delete(clients, *found, *([comparison_key(stack)] if found else []))
     return bool(found)
 
 

@@ -19,9 +19,9 @@ from typing import Any
 from deploy import (
     account,
     account_report,
-    applied,
     approval,
     capacity,
+    comparison,
     leftovers,
     lock,
     needs,
@@ -273,10 +273,11 @@ def up(wish: Wish) -> dict[str, Any]:
             initialised()
         variables = _variables(wish, cloud, state, manifest, given, architecture) | {"secrets": secrets}
         times = home / "terraform" / f"times-{'embedded' if cloud.embedded else 'aws'}.json"
-        made, changes = _settle(clients, wish, folder, variables, state, differs.missing, times)
-        access = _access(cloud, made)
-        rollout.go_live(clients, wish.stack, made, _stamp(variables["commit"]), _tell)
-        _hand_over(home, wish.stack, access, fresh=changes > 0)
+        made, changes, compared_with = _settle(clients, wish, folder, variables, state, differs.missing, times)
+        with comparison.kept(clients, wish.stack, compared_with, variables):
+            access = _access(cloud, made)
+            rollout.go_live(clients, wish.stack, made, _stamp(variables["commit"]), _tell)
+            _hand_over(home, wish.stack, access, fresh=changes > 0)
         _tell(_lives(variables["expires_at"]))
     print(f"{wish.stack} is up after {time.monotonic() - began:.1f} s: {access['api_url']}")
     return access
@@ -312,7 +313,7 @@ def destroy(wish: Wish) -> None:
             initialised = submit((lambda: None) if state.is_empty else folder.init)
             _remove_devices(clients, wish.stack)
             initialised()
-        applied.forget(clients, wish.stack)
+        comparison.forget(clients, wish.stack)
         failure = None if state.is_empty else _destroy_by_terraform(folder, wish, cloud, state)
         left = _remove_rest(clients, wish.stack)
         if left:
@@ -467,35 +468,22 @@ def _settle(
     state: State,
     missing: Sequence[str],
     times: Path,
-) -> tuple[State, int]:
-    """Make the stack what it should be, unless it is known to be that; return its state and how much changed."""
-    told = applied.digest(variables)
-    if _is_as_told(clients, wish, variables["stage"], told, state, missing):
-        return state, 0
-    applied.forget(clients, wish.stack)
-    changes = _apply(clients, wish.stack, folder, variables, state, wish.replace, times)
-    made = State.load(clients, lock.state_key(wish.stack))
-    applied.note(clients, wish.stack, told, made)
-    return made, changes
-
-
-def _is_as_told(clients: Clients, wish: Wish, stage: str, told: str, state: State, missing: Sequence[str]) -> bool:
-    """Tell whether Terraform need not be asked, and say why, or what it will find missing.
-
-    Outside development it always is: what somebody has changed by hand there does not stay a day.
-    """
+) -> tuple[State, int, comparison.Comparison]:
+    """Make the stack what it should be; return its state, how much changed, and what says that it is that."""
+    inputs = comparison.digest(variables)
+    known = comparison.known(clients, wish.stack, inputs, state, datetime.now(UTC))
     if missing:
         more = " and more" if len(missing) > _NAMED else ""
         _tell(f"gone, though the state knows of it: {', '.join(missing[:_NAMED])}{more}")
-    if missing or wish.compare or wish.replace or stage != "development":
-        return False
-    now = datetime.now(UTC)
-    since = applied.since(clients, wish.stack, told, state, now)
-    if since is None:
-        return False
-    ago = lock.age(names.timestamp(since), now)
-    _tell(f"plan: nothing to change: compared {ago} ago, and all of it is there (COMPARE=yes compares again)")
-    return True
+    # Outside development, what somebody has changed by hand does not stay a day.
+    if known and not missing and not wish.compare and not wish.replace and variables["stage"] == "development":
+        ago = lock.age(known.at, datetime.now(UTC))
+        _tell(f"{comparison.UNASKED}: compared {ago} ago, and all that is listed is there (COMPARE=yes compares again)")
+        return state, 0, known
+    comparison.forget(clients, wish.stack)
+    changes = _apply(clients, wish.stack, folder, variables, state, wish.replace, times)
+    made = State.load(clients, lock.state_key(wish.stack))
+    return made, changes, comparison.Comparison.just_made(inputs, made)
 
 
 def _apply(

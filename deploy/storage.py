@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -165,9 +165,13 @@ def listed(clients: Clients, prefix: str) -> list[str]:
         raise
 
 
-def folder_hash(folder: Path, salt: str = "", suffixes: Collection[str] = (".tf",)) -> str:
-    """Hash the files of a folder whose names end in some way: Terraform's sources, unless it is said."""
+def folder_hash(folder: Path, salt: str = "") -> str:
+    """Hash the sources in a folder, which are all files but hidden and compiled ones."""
     digest = hashlib.sha256(salt.encode())
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in suffixes):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and _is_source(path.relative_to(folder))):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _is_source(path: Path) -> bool:
+    return not any(part.startswith(".") or part == "__pycache__" for part in path.parts)

@@ -25,6 +25,8 @@ _DIFFERENT = 2  # what `plan -detailed-exitcode` ends with when there is somethi
 _PROVIDER = re.compile(r'source\s*=\s*"hashicorp/aws"\s*\n\s*version\s*=\s*"[^0-9"]*([0-9.]+)"')
 _ALREADY_THERE = re.compile(r"already ?exists|ResourceConflict|ResourceInUse", re.IGNORECASE)
 _NEEDS_INIT = re.compile(r'^\s*(?:module\s+"|source\s*=|version\s*=|backend\s)[^\n]*', re.MULTILINE)
+_UNSEEN = ("TF_VAR_", "TF_CLI_ARGS")
+"""What Terraform would take from the shell of whoever deploys, and nobody would see: all it is told is in a file."""
 _MIRRORS = (
     "$PAYGO_PROVIDER_MIRROR",
     "/opt/*",
@@ -166,7 +168,7 @@ class Folder:
         cache = self.home / "providers"
         cache.mkdir(parents=True, exist_ok=True)
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith(_UNSEEN)},
             "TF_DATA_DIR": str(self.work / "data"),
             "TF_IN_AUTOMATION": "1",
             "TF_PLUGIN_CACHE_DIR": str(cache),

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 PREFIX = "paygo-"
 """What every stack's name begins with."""
 
+GOING = "going"
+"""Of what is still listed, and nobody can use any more: it is on its way out."""
+
 type Tags = Mapping[str, str] | None
 
 
@@ -18,7 +21,7 @@ class Found:
     tags
         None when they were not asked for yet.
     about
-        What else its listing tells and its price depends on, as the kind of source that a mapping polls.
+        What else its listing tells and somebody needs, as the kind of source that a mapping polls, or `GOING`.
     """
 
     id: str

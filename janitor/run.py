@@ -246,7 +246,9 @@ def _judged_again(
             locks.release(stack)
             stayed.append(f"{stack} stays: {verdict.why}")
         elif locks.begin(stack, verdict.why):
-            storage.delete(clients, storage.applied_key(stack))  # a deploy after a removal that was killed has to look
+            storage.delete(
+                clients, storage.comparison_key(stack)
+            )  # a deploy after a removal that was killed has to look
             going.append(stack)
         else:
             left.append(f"{stack}: {_LOST}")

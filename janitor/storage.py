@@ -1,5 +1,6 @@
 """What is kept about stacks in the account's bucket of states: Terraform's state, and who works on a stack."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,9 +51,9 @@ def releases_key(stack: str) -> str:
     return f"{folder_key(stack)}releases.json"
 
 
-def applied_key(stack: str) -> str:
-    """Name the object that says what Terraform was last told about a stack."""
-    return f"{folder_key(stack)}applied.json"
+def comparison_key(stack: str) -> str:
+    """Name the object that says what Terraform last compared a stack with."""
+    return f"{folder_key(stack)}comparison.json"
 
 
 def read(clients: Clients, key: str) -> dict[str, Any] | None:
@@ -150,9 +151,9 @@ class State:
         return not any(True for _ in self._instances())
 
     @property
-    def version(self) -> str:
-        """What tells this state from any other, of this stack or another."""
-        return f"{self.content.get('lineage')}/{self.content.get('serial')}"
+    def hash(self) -> str:
+        """What tells this state from any other; its serial number does not, since two runs may count from one."""
+        return hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()
 
     @property
     def types(self) -> set[str]:

@@ -26,8 +26,9 @@ CLIENT = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path
 
 type Clients = Callable[..., Any]
 
-# What shares something runs in one worker, in order. pytest-xdist's own groups do nothing with pytest 9.2, which no
-# longer lets a plugin write a group into a test's id.
+# What shares something runs in one worker, in order: the journey is played once, and nobody else calls the stack while
+# a role is opened on purpose. pytest-xdist's own groups do nothing with pytest 9.2, which no longer lets a plugin write
+# a group into a test's id.
 GROUPS = {
     "tests/e2e/": "stack",
     "tests/faults/": "stack",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from botocore.exceptions import ClientError
 
 from janitor.clients import Clients
-from janitor.found import Found, Tags
+from janitor.found import GOING, Found, Tags
 from janitor.services import pages, pairs
 from janitor.storage import artefact_bucket, state_bucket
 
@@ -82,7 +82,8 @@ def secrets(clients: Clients, prefix: str) -> Iterator[Found]:
         clients, "secretsmanager", "list_secrets", "SecretList", Filters=filters, IncludePlannedDeletion=True
     ):
         if one["Name"].startswith(prefix):
-            yield Found(one["ARN"], one["Name"], pairs(one.get("Tags")) or None)
+            about = GOING if "DeletedDate" in one else ""
+            yield Found(one["ARN"], one["Name"], pairs(one.get("Tags")) or None, about)
 
 
 def remove_secret(clients: Clients, found: Found) -> None:

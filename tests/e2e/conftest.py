@@ -21,15 +21,10 @@ from tests.e2e.cast import Cast
 from tests.e2e.refusals import Neighbour, World
 from tests.e2e.tables import Deployer
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # One worker plays the journey once, and nobody else calls the stack while a role is opened on purpose.
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("stack"))
     # Last what pays to the story's device in a hundred ways: the journey counts payments and mails.
     items.sort(key=lambda item: item.path.name == "test_contract_conformance.py")
 

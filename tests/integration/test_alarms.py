@@ -28,8 +28,6 @@ WEBHOOK = f"{STACK}/operations/webhook"
 RING_SECONDS = 60
 SETTLE_SECONDS = 150
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 class Operator:
     """Someone with the operator's credentials: its routes, its mail, and where its alarms are posted."""

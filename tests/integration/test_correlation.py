@@ -8,8 +8,6 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from demo.stage import Stage, read_access
 from paygo.events import DeviceActivated, HouseholdRegistered
 from paygo.storage import Table
@@ -26,8 +24,6 @@ FOLLOWED = (
     "notifications-mail-payments",
 )
 """The functions that one payment goes through, in order."""
-
-pytestmark = pytest.mark.xdist_group("stack")
 
 
 def logged(deployer: Clients, function: str, since: float) -> Iterable[dict[str, Any]]:

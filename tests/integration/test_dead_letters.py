@@ -19,8 +19,6 @@ BRANCH = os.environ.get("PAYGO_TEST_BRANCH") or "test"
 QUEUE = f"{stack_name(BRANCH)}-ledger-open-accounts"
 CONSUMER = {"service": "ledger", "consumer": "open-accounts"}
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 @pytest.fixture(scope="module")
 def operations() -> Routes:

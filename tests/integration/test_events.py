@@ -24,8 +24,6 @@ PAYMENTS = 6
 AMOUNT = 25_000
 PRICE_PER_DAY = 5_000
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 @dataclass
 class Household:

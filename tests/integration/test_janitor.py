@@ -27,8 +27,6 @@ ACCOUNT = "000000000000"
 FUNCTION = {"FunctionName": f"paygo-janitor-{REGION}", "Qualifier": "live"}
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 @pytest.fixture
 def clients(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Clients:

@@ -22,8 +22,6 @@ STACK = stack_name(os.environ.get("PAYGO_TEST_BRANCH") or "test")
 IN_PARALLEL = 200
 ROUTE = "/activations"
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 @dataclass(frozen=True)
 class Crm:

@@ -5,16 +5,12 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from paygo.events import HouseholdRegistered
 from paygo.outbox import INDEX, SINCE, outbox_key, outbox_write
 from paygo.payloads import MAX_MESSAGE_BYTES
 from paygo.storage import Table, sortable
 from tests.conftest import Clients
 from tests.integration.test_events import STACK, Household, eventually
-
-pytestmark = pytest.mark.xdist_group("stack")
 
 
 def test_a_sweep_publishes_what_the_stream_did_not(deployer: Clients) -> None:

@@ -52,8 +52,6 @@ ALLOWED: Mapping[Step, frozenset[int]] = {
 }
 """What the API may answer: whether it may now is what the sequence tries."""
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 class Replays:
     """Publishes events again while all goes on: those of the registrations that asked for it meanwhile, together."""

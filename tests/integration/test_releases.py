@@ -46,8 +46,6 @@ rollout._move = move_one
 run.roll_back(run.Wish(sys.argv[1]), "partners", None)
 """
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 type Done = subprocess.CompletedProcess[str]
 

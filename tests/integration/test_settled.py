@@ -1,14 +1,10 @@
 """A stack that is what it should be is left to itself, and what somebody has taken from it by hand is made again."""
 
-import pytest
-
 from tests.conftest import REPOSITORY, Clients
 from tests.integration.test_events import STACK
 from tests.integration.test_releases import commit, deploy
 
 __all__ = ["commit"]
-
-pytestmark = pytest.mark.xdist_group("stack")
 
 
 def alarms(deployer: Clients) -> dict[str, float]:

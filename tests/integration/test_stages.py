@@ -22,7 +22,7 @@ BRANCH = f"stages-{uuid4().hex[:8]}"
 STACK = stack_name(BRANCH)
 PARTNERS = json.dumps({name: f"https://{name}.example.net" for name in ("bank", "crm")})
 
-pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.usefixtures("cloud")]
+pytestmark = pytest.mark.usefixtures("cloud")
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,6 @@ from tests.conftest import REPOSITORY
 from tests.local.conftest import Bench, allow, eventually
 from tests.local.test_functions import map_events
 
-pytestmark = pytest.mark.xdist_group("kill-points")
-
 # Each message is sent on twice: to a queue for what was begun, and to another for what was done.
 RELAY = """
 import boto3, os

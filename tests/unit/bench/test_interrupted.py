@@ -128,6 +128,17 @@ def test_a_deploy_that_believes_that_all_is_there_is_not_believed(found: str, *,
     assert outcome.said == found
 
 
+def test_only_a_kill_from_the_plan_on_needs_a_plan() -> None:
+    tool = Tool()
+
+    played(tool, "up", *range(8))
+
+    killed = [
+        bool(settings) for ran, settings in zip(tool.ran, tool.settings, strict=True) if ran.startswith("killed in")
+    ]
+    assert killed == [False] * 4 + [True] * 4
+
+
 def test_a_run_that_does_not_recover_is_an_outcome_with_its_words() -> None:
     [outcome] = played(Tool("up"), "up", 6)
 

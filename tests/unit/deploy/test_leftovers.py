@@ -223,6 +223,18 @@ def test_a_log_group_that_bears_no_stacks_name_is_missing_only_when_it_is_gone(c
     assert leftovers.compare(clients, STACK, [], known, kinds).missing == [f"log group {execution}"]
 
 
+def test_a_secret_that_waits_for_its_end_is_missing_and_still_goes_with_its_stack(clients: Clients) -> None:
+    client, name = boto3.client("secretsmanager"), f"{STACK}/partners/bank"
+    arn = client.create_secret(Name=name, SecretString="x", Tags=[{"Key": "Stack", "Value": STACK}])["ARN"]
+    known = state("aws_secretsmanager_secret", arn=arn)
+    assert leftovers.compare(clients, STACK, [], known, [kind("secret")]).missing == []
+
+    client.delete_secret(SecretId=arn, RecoveryWindowInDays=30)
+
+    assert leftovers.compare(clients, STACK, [], known, [kind("secret")]).missing == [f"secret {arn}"]
+    assert names(sweep(clients, STACK, [], NOTHING, [kind("secret")])) == [f"secret {name}"]
+
+
 def test_devices_and_what_bears_no_stacks_name_are_not_what_a_deploy_removes() -> None:
     assert {one.words for one in KINDS} - {one.words for one in MADE_BY_DEPLOY} == {
         "thing",

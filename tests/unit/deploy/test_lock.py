@@ -17,6 +17,7 @@ from deploy import lock, process, storage
 from deploy.errors import DeployError, TerraformKilled
 from deploy.lock import Holder, InUseError, Verdict, age, judge
 from deploy.target import Clients, Target
+from janitor.storage import comparison_key
 
 STACK = "paygo-locked"
 OTHER = Holder("there", 4711, "boot:1", "ada", "deploy", "2026-11-21T10:00:00Z", "/folder")
@@ -116,8 +117,10 @@ def test_a_killed_runs_locks_are_broken(clients: Clients, tmp_path: Path, told: 
     killed = replace(Holder.this_process("deploy", tmp_path), pid=2**22 + 1)
     storage.write(clients, lock.lock_key(STACK), asdict(killed))
     storage.write(clients, f"{lock.state_key(STACK)}.tflock", {"ID": "1"})
+    storage.write(clients, comparison_key(STACK), {"inputs": "of before it was killed"})
 
     with lock.held(clients, STACK, "destroy", tmp_path, told.append):
+        assert storage.read(clients, comparison_key(STACK)) is None
         assert storage.read(clients, f"{lock.state_key(STACK)}.tflock") is None
 
     assert "was killed; recovering" in told[0]

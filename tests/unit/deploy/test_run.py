@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from deploy import leftovers, run, target
 from deploy.__main__ import app
 from deploy.account import Account
+from deploy.comparison import Comparison
 from deploy.errors import AlreadyThereError, DeployError
 from deploy.leftovers import KINDS, Found, Leftover
 from deploy.progress import Progress
@@ -134,8 +135,8 @@ def test_a_deploy_after_a_destroy_that_was_begun_has_to_look_for_itself(monkeypa
         forgotten.append("destroyed")
         raise Held
 
-    monkeypatch.setattr(State, "load", lambda *_: MADE)
-    monkeypatch.setattr("deploy.applied.forget", lambda _clients, stack: forgotten.append(stack))
+    monkeypatch.setattr(State, "load", lambda *_: BEFORE)
+    monkeypatch.setattr("deploy.comparison.forget", lambda _clients, stack: forgotten.append(stack))
     monkeypatch.setattr(Folder, "init", lambda _self: None)
     monkeypatch.setattr(run, "_remove_devices", lambda *_: None)
     monkeypatch.setattr(run, "_destroy_by_terraform", destroy)
@@ -194,45 +195,47 @@ def test_what_is_still_there_after_that_is_told(monkeypatch: pytest.MonkeyPatch,
     assert folder.applied == ["create", "update"]
 
 
-MADE = State(
-    {
-        "outputs": {},
-        "lineage": "a",
-        "serial": 1,
-        "resources": [{"type": "aws_sns_topic", "mode": "managed", "instances": [{}]}],
-    }
-)
+BEFORE = State({"serial": 1, "resources": [{"type": "aws_sns_topic", "mode": "managed", "instances": [{}]}]})
+AFTER = State({**BEFORE.content, "serial": 2})
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
 def terraform(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A stack that Terraform was told everything about a minute ago; what is done to it from there on."""
+    """A stack that Terraform compared with all it is told a minute ago; what is done to it from there on."""
     done: list[str] = []
+
+    def known(_clients: object, stack: str, inputs: str, state: State, now: datetime) -> Comparison:
+        assert (stack, inputs, state) == ("paygo-demo", "all it is told", BEFORE)
+        return Comparison(inputs, state.hash, (now - MINUTE).isoformat())
 
     def apply(*_: object) -> int:
         done.append("applied")
         return 7
 
-    monkeypatch.setattr("deploy.applied.digest", str)
-    monkeypatch.setattr("deploy.applied.since", lambda *_: datetime.now(UTC) - timedelta(minutes=1))
-    monkeypatch.setattr("deploy.applied.forget", lambda *_: done.append("forgot"))
-    monkeypatch.setattr("deploy.applied.note", lambda _clients, _stack, told, _state: done.append(f"noted {told}"))
-    monkeypatch.setattr(State, "load", lambda *_: MADE)
+    monkeypatch.setattr("deploy.comparison.digest", lambda variables: f"all it is {variables['is']}")
+    monkeypatch.setattr("deploy.comparison.known", known)
+    monkeypatch.setattr("deploy.comparison.forget", lambda *_: done.append("forgot"))
+    monkeypatch.setattr(State, "load", lambda *_: AFTER)
     monkeypatch.setattr(run, "_apply", apply)
     return done
 
 
-def settle(wish: run.Wish, missing: list[str], stage: str = "development") -> tuple[State, int]:
-    return run._settle(None, wish, None, {"stage": stage}, MADE, missing, Path())  # type: ignore[arg-type]
+def settle(wish: run.Wish, missing: list[str], stage: str = "development") -> tuple[State, int, Comparison]:
+    variables = {"stage": stage, "is": "told"}
+    return run._settle(None, wish, None, variables, BEFORE, missing, Path())  # type: ignore[arg-type]
 
 
 def test_a_stack_that_is_as_it_was_told_to_be_is_left_to_itself(
     terraform: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert settle(run.Wish("demo"), []) == (MADE, 0)
+    state, changes, compared = settle(run.Wish("demo"), [])
 
-    assert terraform == []
-    assert "nothing to change: compared 1 minute ago, and all of it is there" in capsys.readouterr().out
+    assert (terraform, state, changes, compared.state) == ([], BEFORE, 0, BEFORE.hash)
+    assert datetime.now(UTC) - datetime.fromisoformat(compared.at) >= MINUTE
+    assert (
+        "  plan: nothing to change: compared 1 minute ago, and all that is listed is there" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(
@@ -248,33 +251,26 @@ def test_a_stack_that_is_as_it_was_told_to_be_is_left_to_itself(
 def test_terraform_looks_where_it_is_told_to_where_something_is_gone_and_outside_development(
     terraform: list[str], wish: run.Wish, missing: list[str], stage: str
 ) -> None:
-    assert settle(wish, missing, stage) == (MADE, 7)
+    state, changes, compared = settle(wish, missing, stage)
 
     # In this order: a run that is ended in the middle must not be taken for one that came to its end.
-    assert terraform == ["forgot", "applied", f"noted {{'stage': '{stage}'}}"]
+    assert terraform == ["forgot", "applied"]
+    assert (state, changes) == (AFTER, 7)
+    assert (compared.inputs, compared.state) == ("all it is told", AFTER.hash)
+    assert datetime.now(UTC) - datetime.fromisoformat(compared.at) < MINUTE
 
 
 def test_terraform_looks_at_what_is_not_known_to_be_as_it_was_told(
     terraform: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deploy.applied.since", lambda *_: None)
+    monkeypatch.setattr("deploy.comparison.known", lambda *_: None)
 
-    assert settle(run.Wish("demo"), []) == (MADE, 7)
-    assert terraform[:2] == ["forgot", "applied"]
-
-
-def test_what_is_known_of_a_stack_is_asked_for_what_it_is_told_now(
-    terraform: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr("deploy.applied.since", lambda _clients, *what: asked.extend(what[:3]))
-
-    settle(run.Wish("demo"), [])
-
-    assert asked == ["paygo-demo", "{'stage': 'development'}", MADE]
+    assert settle(run.Wish("demo"), [])[:2] == (AFTER, 7)
+    assert terraform == ["forgot", "applied"]
 
 
-def test_what_is_gone_is_told_but_not_all_of_it(terraform: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("terraform")
+def test_what_is_gone_is_told_but_not_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     settle(run.Wish("demo"), ["queue a", "queue b", "queue c"])
     settle(run.Wish("demo"), ["queue a", "queue b", "queue c", "queue d"])
 
@@ -283,16 +279,17 @@ def test_what_is_gone_is_told_but_not_all_of_it(terraform: list[str], capsys: py
     assert many == f"{few} and more"
 
 
-def test_a_failed_apply_is_not_written_down_as_done(terraform: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> int:
-        raise DeployError("no")
+@pytest.mark.parametrize(("said", "compare"), [("yes", True), ("no", False), (None, False)])
+def test_terraform_is_asked_when_a_person_says_so(
+    said: str | None, monkeypatch: pytest.MonkeyPatch, *, compare: bool
+) -> None:
+    wishes: list[run.Wish] = []
+    monkeypatch.setattr(run, "up", wishes.append)
+    environment = {"COMPARE": said, "TOKEN_KEYS": ""}
 
-    monkeypatch.setattr(run, "_apply", fail)
+    CliRunner().invoke(app, ["up", "--branch", "demo"], env=environment)
 
-    with pytest.raises(DeployError):
-        settle(run.Wish("demo", compare=True), [])
-
-    assert terraform == ["forgot"]
+    assert [wish.compare for wish in wishes] == [compare]
 
 
 def test_what_is_to_be_replaced_is_made_anew_in_a_stack_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

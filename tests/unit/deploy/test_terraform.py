@@ -35,6 +35,18 @@ def test_stack_and_account_ask_for_one_provider() -> None:
     assert provider_version(ROOT / "terraform") == provider_version(ROOT / "terraform" / "account")
 
 
+def test_terraform_is_told_nothing_by_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_VAR_sessions_per_address", "1")
+    monkeypatch.setenv("TF_CLI_ARGS_plan", "-destroy")
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    folder = terraform.Folder(configuration(tmp_path / "terraform"), tmp_path, tmp_path, backend=None)
+
+    environment = folder._environment()
+
+    assert environment["AWS_PROFILE"] == "mine"
+    assert not [name for name in environment if name.startswith(("TF_VAR_", "TF_CLI_ARGS"))]
+
+
 def hook(kind: str, address: str, action: str = "create") -> dict[str, Any]:
     return {"type": kind, "hook": {"resource": {"addr": address}, "action": action}}
 

@@ -70,7 +70,7 @@ def test_a_deploy_after_a_removal_that_was_begun_has_to_look_for_itself(
     account.stack("paygo-old", ExpiresAt="2026-11-29T00:00:00Z")
     account.stack("paygo-new", ExpiresAt="2026-12-29T00:00:00Z")
     for stack in ("paygo-old", "paygo-new"):
-        storage.write(clients, storage.applied_key(stack), {"told": "all of it"})
+        storage.write(clients, storage.comparison_key(stack), {"inputs": "all of it"})
     planned = plan(clients, locks, Wish(), NOW)
 
     def kill(*_: object) -> None:
@@ -80,8 +80,8 @@ def test_a_deploy_after_a_removal_that_was_begun_has_to_look_for_itself(
     with pytest.raises(KeyboardInterrupt):
         removed(clients, locks, planned)
 
-    assert storage.read(clients, storage.applied_key("paygo-old")) is None
-    assert storage.read(clients, storage.applied_key("paygo-new")) is not None
+    assert storage.read(clients, storage.comparison_key("paygo-old")) is None
+    assert storage.read(clients, storage.comparison_key("paygo-new")) is not None
 
 
 def test_a_stack_without_a_state_is_found_by_its_tags(clients: Clients, locks: Locks, account: Account) -> None:
