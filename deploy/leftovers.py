@@ -21,7 +21,6 @@ from janitor.storage import State
 __all__ = [
     "KINDS",
     "KNOWN_TO_STATES",
-    "MADE_BY_DEPLOY",
     "MADE_BY_DEVICES",
     "Difference",
     "Found",
@@ -37,7 +36,6 @@ THREADS = 16
 
 MADE_BY_DEVICES = tuple(kind for kind in KINDS if kind.by_devices)
 KNOWN_TO_STATES = tuple(kind for kind in KINDS if not kind.by_devices)
-MADE_BY_DEPLOY = tuple(kind for kind in KNOWN_TO_STATES if kind.of_its_own_name)
 
 
 @dataclass(frozen=True)
