@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
 import base64
 import gzip
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,12 @@ def handler(event, context):
     if event == "raise":
         raise KeyError("never")
     return context.log_stream_name
+"""
+RUNS_ON = """
+import boto3, os, time
+def handler(event, context):
+    boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], MessageBody="begun")
+    time.sleep(2)
 """
 
 
@@ -244,6 +251,24 @@ def test_invocations_of_one_worker_share_the_stream_that_the_function_was_told_o
     found = logs.describe_log_streams(logGroupName=group)["logStreams"]
     assert [each["logStreamName"] for each in found] == [stream]
     assert "[$LATEST]" in stream
+
+
+def test_a_function_that_was_removed_while_it_ran_leaves_no_log_group(bench: Bench) -> None:
+    client, logs = bench.deployer("lambda"), bench.deployer("logs")
+    url, _ = bench.queue()
+    function = bench.function(RUNS_ON, allow("sqs:SendMessage"), Environment={"Variables": {"QUEUE": url}})
+    group = f"/aws/lambda/{function.rsplit(':', 1)[1]}"
+    logs.create_log_group(logGroupName=group)
+    client.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
+    assert bench.messages(url, seconds=20), "it runs"
+
+    client.delete_function(FunctionName=function)
+    logs.delete_log_group(logGroupName=group)
+
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
+        time.sleep(0.2)
 
 
 PATTERNS = [

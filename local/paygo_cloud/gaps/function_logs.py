@@ -1,7 +1,8 @@
 """A function's log is what its worker wrote, in the stream that the function was told of, with the runtime's own lines.
 
 MiniStack makes a stream for every invocation that the function does not know of, says nothing of a worker that was
-killed, and calls every error ``Runtime.HandlerError``.
+killed, calls every error ``Runtime.HandlerError``, and makes a function's log group again when both were removed while
+it ran.
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html,
 https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html,
@@ -133,6 +134,8 @@ def _emit(func: Any, request_id: str, log: str, _error: bool, duration_ms: int, 
     stream_name = _here.stream or f"{datetime.now(UTC):%Y/%m/%d}/[{version}]{uuid4().hex}"
     now = int(time.time() * 1000)
     group = cloudwatch_logs._log_groups.get(group_name)
+    if group is None and config["FunctionName"] not in lambda_svc._functions:
+        return  # AWS makes a group by the function's role, and no role of a stack may
     if group is None:
         group = cloudwatch_logs._log_groups[group_name] = {
             "arn": cloudwatch_logs._make_group_arn(group_name),
