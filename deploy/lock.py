@@ -195,7 +195,8 @@ def unlock(clients: Clients, stack: str) -> bool:
     holder = _holder(storage.read(clients, lock_key(stack)))
     if holder and holder.host == platform.node() and process.is_alive(holder.pid, holder.began):
         raise InUseError(_in_use(stack, holder))
-    storage.delete(clients, *found, *([comparison_key(stack)] if found else []))
+    if found:
+        storage.delete(clients, *found, comparison_key(stack))
     return bool(found)
 
 

@@ -246,9 +246,8 @@ def _judged_again(
             locks.release(stack)
             stayed.append(f"{stack} stays: {verdict.why}")
         elif locks.begin(stack, verdict.why):
-            storage.delete(
-                clients, storage.comparison_key(stack)
-            )  # a deploy after a removal that was killed has to look
+            # If this removal is killed, the deploy after it has to look for itself.
+            storage.delete(clients, storage.comparison_key(stack))
             going.append(stack)
         else:
             left.append(f"{stack}: {_LOST}")

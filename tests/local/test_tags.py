@@ -18,13 +18,6 @@ THEN = {"Stack": "kept", "Commit": "2"}
 type Made = tuple[str, Callable[[], Mapping[str, Any]]]
 
 
-def an_api(bench: Bench) -> Made:
-    client = bench.deployer("apigateway")
-    api = client.create_rest_api(name=bench.name, tags=MADE)["id"]
-    bench.later(client.delete_rest_api, restApiId=api)
-    return f"/restapis/{api}", lambda: client.get_rest_api(restApiId=api)
-
-
 def a_stage(bench: Bench) -> Made:
     api = Api(bench)
     api.put(document({"/a": {"get": MOCK}}))
@@ -33,21 +26,23 @@ def a_stage(bench: Bench) -> Made:
     return f"/restapis/{api.id}/stages/v", lambda: api.client.get_stage(restApiId=api.id, stageName="v")
 
 
-def a_key(bench: Bench) -> Made:
-    client = bench.deployer("apigateway")
-    key = client.create_api_key(name=bench.name, tags=MADE)["id"]
-    bench.later(client.delete_api_key, apiKey=key)
-    return f"/apikeys/{key}", lambda: client.get_api_key(apiKey=key)
+def one(kind: str, parameter: str) -> Callable[[Bench], Made]:
+    """Make what boto3 creates, gets and deletes by a kind's name, and identifies by a parameter."""
+
+    def make(bench: Bench) -> Made:
+        client = bench.deployer("apigateway")
+        named = {parameter: getattr(client, f"create_{kind}")(name=bench.name, tags=MADE)["id"]}
+        bench.later(getattr(client, f"delete_{kind}"), **named)
+        return f"/{kind.replace('_', '')}s/{named[parameter]}", lambda: getattr(client, f"get_{kind}")(**named)
+
+    return make
 
 
-def a_plan(bench: Bench) -> Made:
-    client = bench.deployer("apigateway")
-    plan = client.create_usage_plan(name=bench.name, tags=MADE)["id"]
-    bench.later(client.delete_usage_plan, usagePlanId=plan)
-    return f"/usageplans/{plan}", lambda: client.get_usage_plan(usagePlanId=plan)
-
-
-@pytest.mark.parametrize("make", [an_api, a_stage, a_key, a_plan])
+@pytest.mark.parametrize(
+    "make",
+    [a_stage, one("rest_api", "restApiId"), one("api_key", "apiKey"), one("usage_plan", "usagePlanId")],
+    ids=["stage", "API", "key", "plan"],
+)
 def test_a_gateway_shows_the_tags_that_it_was_given_last(bench: Bench, make: Callable[[Bench], Made]) -> None:
     path, shown = make(bench)
     client, arn = bench.deployer("apigateway"), f"arn:aws:apigateway:us-east-1::{path}"

@@ -134,9 +134,9 @@ def _emit(func: Any, request_id: str, log: str, _error: bool, duration_ms: int, 
     stream_name = _here.stream or f"{datetime.now(UTC):%Y/%m/%d}/[{version}]{uuid4().hex}"
     now = int(time.time() * 1000)
     group = cloudwatch_logs._log_groups.get(group_name)
-    if group is None and config["FunctionName"] not in lambda_svc._functions:
-        return  # AWS makes a group by the function's role, and no role of a stack may
     if group is None:
+        if config["FunctionName"] not in lambda_svc._functions:
+            return  # AWS makes a group by the function's role, and no role of a stack may
         group = cloudwatch_logs._log_groups[group_name] = {
             "arn": cloudwatch_logs._make_group_arn(group_name),
             "creationTime": now,

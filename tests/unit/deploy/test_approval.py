@@ -2,19 +2,16 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from deploy import approval, commits, storage
 from deploy.approval import Approval, objection, person
 from deploy.errors import DeployError
-from deploy.target import Clients, Target
+from deploy.target import Clients
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 STACK = "paygo-main"
@@ -22,14 +19,6 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ADA = "arn:aws:iam::123456789012:user/ada"
 BO = "arn:aws:iam::123456789012:user/bo"
 APPROVED = Approval(ADA, "2026-11-30T10:00:00Z", STACK, COMMIT)
-
-
-@pytest.fixture
-def clients() -> Iterator[Clients]:
-    with mock_aws():
-        clients = Clients(Target("us-east-1", "123456789012", "nobody"))
-        boto3.client("s3").create_bucket(Bucket=storage.state_bucket(clients.target))
-        yield clients
 
 
 @pytest.fixture

@@ -1,32 +1,21 @@
 """When Terraform need not be asked: what it was told last, and what that says about now."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from deploy import comparison, storage
 from deploy.comparison import Comparison
 from deploy.storage import State
-from deploy.target import ROOT, Clients, Target
+from deploy.target import ROOT, Clients
 from janitor.storage import comparison_key
 
 STACK = "paygo-demo"
 STATE = State({"lineage": "a", "serial": 3})
 READS = re.compile(r"\b(?:file\w*|templatefile)\(([^)]*)\)")
 ELSEWHERE = re.compile(r'"\$\{path\.(?:module|root)\}/((?:\.\./)+[^"$]*)')
-
-
-@pytest.fixture
-def clients() -> Iterator[Clients]:
-    with mock_aws():
-        clients = Clients(Target("us-east-1", "123456789012", "nobody"))
-        boto3.client("s3").create_bucket(Bucket=storage.state_bucket(clients.target))
-        yield clients
 
 
 @pytest.fixture

@@ -4,31 +4,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from deploy import lock, process, storage
 from deploy.errors import DeployError, TerraformKilled
 from deploy.lock import Holder, InUseError, Verdict, age, judge
-from deploy.target import Clients, Target
+from deploy.target import Clients
 from janitor.storage import comparison_key
 
 STACK = "paygo-locked"
 OTHER = Holder("there", 4711, "boot:1", "ada", "deploy", "2026-11-21T10:00:00Z", "/folder")
-
-
-@pytest.fixture
-def clients() -> Iterator[Clients]:
-    with mock_aws():
-        clients = Clients(Target("us-east-1", "123456789012", "nobody"))
-        boto3.client("s3").create_bucket(Bucket=storage.state_bucket(clients.target))
-        yield clients
 
 
 @pytest.fixture
@@ -185,7 +175,9 @@ def test_somebodys_own_terraform_is_never_interrupted(clients: Clients, tmp_path
 
 def test_unlocking_frees_a_stack_but_not_from_a_living_run_of_this_machine(clients: Clients, tmp_path: Path) -> None:
     storage.write(clients, lock.lock_key(STACK), asdict(OTHER))
+    storage.write(clients, comparison_key(STACK), {"inputs": "of before it was locked"})
     assert lock.unlock(clients, STACK)
+    assert storage.read(clients, comparison_key(STACK)) is None
     assert not lock.unlock(clients, STACK)
 
     storage.write(clients, lock.lock_key(STACK), asdict(Holder.this_process("deploy", tmp_path)))
