@@ -85,7 +85,15 @@ class Threads:
 
     def start(self, task: Task) -> None:
         self._room -= 1
-        self._pool.submit(lambda: self._done.put((task, removal(self._clients, task))))
+        self._pool.submit(self._remove, task)
+
+    def _remove(self, task: Task) -> None:
+        outcome: Outcome
+        try:
+            outcome = removal(self._clients, task)
+        except Exception as error:  # noqa: BLE001 - what came of it is waited for, whatever it is
+            outcome = Refused(repr(error))
+        self._done.put((task, outcome))
 
     def wait(self, until: float) -> Sequence[tuple[Task, Outcome]]:
         """Wait until something is done or a time has come, and tell what is done."""

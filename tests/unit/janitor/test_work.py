@@ -77,6 +77,20 @@ def test_threads_remove_side_by_side_and_every_one_is_told_of(clients: Clients) 
     assert told[-1] == 0
 
 
+def test_a_removal_that_fails_as_nobody_thought_of_is_told_and_the_rest_goes_on(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("janitor.schedule.ATTEMPTS", 1)
+    fine = Task("paygo-a", replace(NAMED["queue"], remove=lambda _clients, _found: None), Found("r", "paygo-a-r"))
+    schedule = Schedule([failing(KeyError("QueueUrl")), fine])
+
+    with Threads(clients) as crew:
+        work(schedule, LocalBuckets(), crew, deadline=time.time() + 20)
+
+    assert [(task.found.name, why) for task, why in schedule.failures] == [("paygo-a-q", "KeyError('QueueUrl')")]
+    assert schedule.unfinished == 0
+
+
 def test_a_deadline_lets_what_was_begun_end_and_begins_nothing(clients: Clients) -> None:
     begun: list[str] = []
     kind = replace(NAMED["queue"], remove=lambda _clients, found: begun.append(found.id), after=())
