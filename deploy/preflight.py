@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import lock, storage
 from deploy.errors import DeployError
-from deploy.leftovers import counted
+from deploy.leftovers import counted, listed
 from deploy.needs import CODE, LIMITED, Limited, Needs, missing
 from deploy.stack import PREFIX
 from deploy.storage import State
@@ -24,7 +24,6 @@ PAGES = 60
 """How many pages of a list are read: at a hundred to a page more than any quota allows."""
 STRAYS = "Paygo's but no stack's here"
 OTHERS = "not Paygo's"
-_NAMED = 3
 _THREADS = 16
 # What is counted in all regions together is kept in one: https://docs.aws.amazon.com/general/latest/gr/iam-service.html
 _HOME = {"iam": "us-east-1", "s3": "us-east-1"}
@@ -222,9 +221,8 @@ def refusal(stack: str, needed: int, stock: Stock, ended: Iterable[str]) -> str:
     )
     freed = {name: stock.by[name] for name in ended if stock.by.get(name)}
     if freed:
-        janitor = (
-            f"the janitor could free {sum(freed.values()):,} (`make janitor`), for the time of {_some(freed)} is over"
-        )
+        whose = listed(list(freed))
+        janitor = f"the janitor could free {sum(freed.values()):,} (`make janitor`), for the time of {whose} is over"
     else:
         janitor = "the janitor could free nothing, for no stack's time is over"
     fewer = ", deploy with ROLES=service" if stock.limited.resource == "aws_iam_role" else ""
@@ -244,15 +242,8 @@ def _takers(by: Mapping[str, int]) -> str:
     )
     told = []
     if stacks:
-        rest = f" and {len(stacks) - _NAMED} more" if len(stacks) > _NAMED else ""
-        largest = ", ".join(f"{name} {count:,}" for count, name in stacks[:_NAMED])
+        largest = listed([f"{name} {count:,}" for count, name in stacks])
         total = sum(count for count, _ in stacks)
-        told.append(f"{counted(len(stacks), 'stack')} hold{'s' * (len(stacks) == 1)} {total:,} ({largest}{rest})")
+        told.append(f"{counted(len(stacks), 'stack')} hold{'s' * (len(stacks) == 1)} {total:,} ({largest})")
     told += [f"{by[name]:,} {'is' if by[name] == 1 else 'are'} {name}" for name in (STRAYS, OTHERS) if by.get(name)]
     return f", of which {' and '.join(told)}" if len(told) < 3 else f", of which {', '.join(told[:-1])} and {told[-1]}"
-
-
-def _some(names: Iterable[str]) -> str:
-    first = list(names)
-    more = len(first) - _NAMED
-    return ", ".join(first[:_NAMED]) + (f" and {more} more" if more > 0 else "")

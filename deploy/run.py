@@ -44,7 +44,6 @@ from deploy.target import ROOT, Clients, Target
 from deploy.terraform import Folder
 
 _LOOKS = 4
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -473,8 +472,7 @@ def _settle(
     inputs = comparison.digest(variables)
     known = comparison.known(clients, wish.stack, inputs, state, datetime.now(UTC))
     if missing:
-        more = " and more" if len(missing) > _NAMED else ""
-        _tell(f"gone, though the state knows of it: {', '.join(missing[:_NAMED])}{more}")
+        _tell(f"gone, though the state knows of it: {leftovers.listed(missing)}")
     # Outside development, what somebody has changed by hand does not stay a day.
     if known and not missing and not wish.compare and not wish.replace and variables["stage"] == "development":
         ago = lock.age(known.at, datetime.now(UTC))

@@ -1,6 +1,6 @@
 """A resource as it was found, and whose it is: a name makes a candidate; a tag, where there is one, decides."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 PREFIX = "paygo-"
@@ -40,6 +40,15 @@ def counted(count: int, words: str) -> str:
         words = f"{words[:-1]}ies" if words.endswith("y") and words[-2] not in "aeiou" else f"{words}s"
         words = words.replace("aliass", "aliases")
     return f"{count} {words}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Write the first of some names, and how many there are besides.
+
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def owner(name: str, stacks: Iterable[str]) -> str | None:

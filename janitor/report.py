@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from janitor.buckets import rate_of
-from janitor.found import Found, counted
+from janitor.found import Found, counted, listed
 from janitor.kinds import Kind
 from janitor.rehearsal import rehearse
 from janitor.run import Judged, Outcome, Plan
@@ -50,8 +50,7 @@ def summary(planned: Plan) -> list[str]:
 
 
 def _listed(unowned: Iterable[tuple[Kind, Found]]) -> str:
-    names = [f"{kind.words} {found.name}" for kind, found in unowned]
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return listed([f"{kind.words} {found.name}" for kind, found in unowned], most=10)
 
 
 def ending(outcome: Outcome) -> list[str]:

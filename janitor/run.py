@@ -11,7 +11,7 @@ from janitor import look, prices, storage
 from janitor.buckets import Buckets
 from janitor.clients import Clients
 from janitor.decisions import Standing, Verdict, Wish, decide
-from janitor.found import Found, counted
+from janitor.found import Found, counted, listed
 from janitor.kinds import Kind
 from janitor.locks import Locks
 from janitor.rehearsal import Rehearsed, rehearse
@@ -194,6 +194,8 @@ def remove(
         open_stacks -= clean
         if not tasks or round_ == ROUNDS or time.time() >= deadline:
             break
+        if round_:
+            tell(f"A fresh look finds {counted(len(tasks), 'resource')}: {listed(list(map(str, tasks)), most=5)}.")
         schedule = Schedule(tasks)
         with Threads(once, hands) as crew:
             work(schedule, buckets, crew, deadline, _progress(tell))

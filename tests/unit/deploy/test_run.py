@@ -276,7 +276,7 @@ def test_what_is_gone_is_told_but_not_all_of_it(capsys: pytest.CaptureFixture[st
 
     few, many = capsys.readouterr().out.splitlines()
     assert few == "  gone, though the state knows of it: queue a, queue b, queue c"
-    assert many == f"{few} and more"
+    assert many == f"{few} and 1 more"
 
 
 @pytest.mark.parametrize(("said", "compare"), [("yes", True), ("no", False), (None, False)])

@@ -277,6 +277,28 @@ def test_what_came_after_the_plan_is_removed_too(clients: Clients, locks: Locks,
     assert left_of(clients, "paygo-old") == []
 
 
+def test_what_came_while_the_rest_was_removed_is_named_and_removed_too(
+    clients: Clients, locks: Locks, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags = account.stack("paygo-old", ExpiresAt="2026-11-29T00:00:00Z")
+    removes, late, told = work.removal, ["paygo-old-late-1", "paygo-old-late-2"], list[str]()
+
+    def removal(clients: Clients, task: Task) -> Removed | Refused | Throttled:
+        if task.kind.words == "table":
+            while late:
+                account.client("sqs").create_queue(QueueName=late.pop(0), tags=tags)
+        return removes(clients, task)
+
+    monkeypatch.setattr(work, "removal", removal)
+
+    planned = plan(clients, locks, Wish(), NOW)
+    outcome = remove(clients, Clients(HERE, attempts=1), locks, LocalBuckets(), planned, told.append)
+
+    again = [line for line in told if line.startswith("A fresh look")]
+    assert again == ["A fresh look finds 2 resources: queue paygo-old-late-1, queue paygo-old-late-2."]
+    assert (outcome.gone, outcome.left) == (["paygo-old"], [])
+
+
 def take_over(clients: Clients, stack: str) -> dict[str, str]:
     theirs = {"doing": "removal", "who": "another", "why": "named", "until": "2100-01-01T00:00:00Z"}
     storage.write(clients, storage.lock_key(stack), theirs)
