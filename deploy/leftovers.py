@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from janitor.clients import Clients
 from janitor.errors import is_gone, told
-from janitor.found import GOING, Found, bare, belongs, counted, is_here, listed
+from janitor.found import GOING, Found, bare, belongs, counted, counted_each, is_here, listed
 from janitor.kinds import KINDS, Kind, layers
 from janitor.look import with_tags
 from janitor.storage import State
@@ -28,6 +28,7 @@ __all__ = [
     "Leftover",
     "compare",
     "counted",
+    "counted_each",
     "listed",
     "remove",
     "sweep",

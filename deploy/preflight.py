@@ -221,8 +221,9 @@ def refusal(stack: str, needed: int, stock: Stock, ended: Iterable[str]) -> str:
     )
     freed = {name: stock.by[name] for name in ended if stock.by.get(name)}
     if freed:
-        whose = listed(list(freed))
-        janitor = f"the janitor could free {sum(freed.values()):,} (`make janitor`), for the time of {whose} is over"
+        janitor = (
+            f"the janitor could free {sum(freed.values()):,} (`make janitor`), for the time of {listed(freed)} is over"
+        )
     else:
         janitor = "the janitor could free nothing, for no stack's time is over"
     fewer = ", deploy with ROLES=service" if stock.limited.resource == "aws_iam_role" else ""
@@ -242,7 +243,7 @@ def _takers(by: Mapping[str, int]) -> str:
     )
     told = []
     if stacks:
-        largest = listed([f"{name} {count:,}" for count, name in stacks])
+        largest = listed(f"{name} {count:,}" for count, name in stacks)
         total = sum(count for count, _ in stacks)
         told.append(f"{counted(len(stacks), 'stack')} hold{'s' * (len(stacks) == 1)} {total:,} ({largest})")
     told += [f"{by[name]:,} {'is' if by[name] == 1 else 'are'} {name}" for name in (STRAYS, OTHERS) if by.get(name)]

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import storage
 from deploy.errors import DeployError, sentence
+from deploy.leftovers import listed
 from deploy.releases import (
     Kind,
     Plan,
@@ -188,9 +189,8 @@ def _without(
     functions = [name for group, steps in latest.services.items() if service in {None, group} for name in steps]
     there = dict(zip(functions, _each(lambda name: _versions(clients, name), functions), strict=True))
     possible = possible_releases(history, service, there)
-    others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     way = f"release {possible[-1]} can: TO={possible[-1]}" if possible else "no other can: deploy the commit you want"
-    return f"Release {goal.number} cannot be taken, {missing[0]}{others} has been removed since; {way}."
+    return f"Release {goal.number} cannot be taken, {listed(missing, most=1)} has been removed since; {way}."
 
 
 def _versions(clients: Clients, function: str) -> set[str]:

@@ -7,7 +7,6 @@ import platform
 import re
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -363,13 +362,12 @@ def status(wish: Wish) -> None:
     storage.make_state_bucket(clients)
     state = State.load(clients, lock.state_key(wish.stack))
     found = leftovers.sweep(clients, wish.stack, storage.stacks(clients), State({}))
-    counts = Counter(one.kind.words for one in found)
     print(f"{wish.stack} on {cloud.words}")
     for label, tag in (("branch", "Branch"), ("commit", "Commit"), ("created", "CreatedAt"), ("expires", "ExpiresAt")):
         print(f"  {label:<8} {state.tag(tag) or '-'}")
     holder = storage.read(clients, lock.lock_key(wish.stack))
     print(f"  {'in use':<8} {'by {who} on {host}, a {doing}'.format(**holder) if holder else 'no'}")
-    print("  " + (_listed(counts) or "nothing is there"))
+    print("  " + (leftovers.counted_each(one.kind.words for one in found) or "nothing is there"))
     for release in reversed(rollout.Record(clients, wish.stack).history):
         print(f"  release  {releases.summary(release)}")
 
@@ -530,12 +528,7 @@ def _clear(clients: Clients, stack: str, strays: list[leftovers.Leftover]) -> No
     failures = leftovers.remove(clients, strays)
     if failures:
         raise DeployError("\n".join(["What an earlier run left could not be removed:", *failures]))
-    counts = Counter(one.kind.words for one in strays)
-    _tell("removed what an earlier run left: " + _listed(counts))
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(leftovers.counted(count, words) for words, count in sorted(counts.items()))
+    _tell("removed what an earlier run left: " + leftovers.counted_each(one.kind.words for one in strays))
 
 
 def _remove_devices(clients: Clients, stack: str) -> None:

@@ -1,6 +1,7 @@
 """A resource as it was found, and whose it is: a name makes a candidate; a tag, where there is one, decides."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 PREFIX = "paygo-"
@@ -42,13 +43,23 @@ def counted(count: int, words: str) -> str:
     return f"{count} {words}"
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
+def counted_each(words: Iterable[str]) -> str:
+    """Write how many there are of each of some things.
+
+    >>> counted_each(["table", "queue", "table"])
+    '1 queue, 2 tables'
+    """
+    return ", ".join(counted(count, word) for word, count in sorted(Counter(words).items()))
+
+
+def listed(names: Iterable[object], most: int = 3) -> str:
     """Write the first of some names, and how many there are besides.
 
     >>> listed(["a", "b", "c"], most=2)
     'a, b and 1 more'
     """
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    texts = [str(name) for name in names]
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
 
 
 def owner(name: str, stacks: Iterable[str]) -> str | None:

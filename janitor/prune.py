@@ -1,6 +1,5 @@
 """What stays behind of stacks that live and of those that are gone: versions, logs and packages that nobody needs."""
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from janitor.clients import Clients
 from janitor.decisions import Wish
 from janitor.errors import is_gone
 from janitor.errors import told as said
-from janitor.found import Found, counted, stack_of
+from janitor.found import Found, counted_each, stack_of
 from janitor.locks import Locks
 from janitor.run import Plan, plan
 from janitor.services import functions, messages, pages
@@ -111,8 +110,7 @@ def ending(doomed: Sequence[Litter], left: Sequence[str]) -> list[str]:
 
 
 def _listed(doomed: Sequence[Litter]) -> str:
-    counts = Counter(thing.words for thing in doomed)
-    return ", ".join(counted(number, words) for words, number in sorted(counts.items()))
+    return counted_each(thing.words for thing in doomed)
 
 
 def _is_of(found: Found, stacks: Collection[str]) -> bool:

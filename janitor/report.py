@@ -50,7 +50,7 @@ def summary(planned: Plan) -> list[str]:
 
 
 def _listed(unowned: Iterable[tuple[Kind, Found]]) -> str:
-    return listed([f"{kind.words} {found.name}" for kind, found in unowned], most=10)
+    return listed((f"{kind.words} {found.name}" for kind, found in unowned), most=10)
 
 
 def ending(outcome: Outcome) -> list[str]:

@@ -195,7 +195,7 @@ def remove(
         if not tasks or round_ == ROUNDS or time.time() >= deadline:
             break
         if round_:
-            tell(f"A fresh look finds {counted(len(tasks), 'resource')}: {listed(list(map(str, tasks)), most=5)}.")
+            tell(f"A fresh look finds {counted(len(tasks), 'resource')}: {listed(tasks, most=5)}.")
         schedule = Schedule(tasks)
         with Threads(once, hands) as crew:
             work(schedule, buckets, crew, deadline, _progress(tell))
