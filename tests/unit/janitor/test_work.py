@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import replace
+from math import inf
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -82,9 +83,14 @@ def test_a_removal_that_fails_as_nobody_thought_of_is_told_and_the_rest_goes_on(
 ) -> None:
     monkeypatch.setattr("janitor.schedule.ATTEMPTS", 1)
     fine = Task("paygo-a", replace(NAMED["queue"], remove=lambda _clients, _found: None), Found("r", "paygo-a-r"))
-    schedule = Schedule([failing(KeyError("QueueUrl")), fine])
+    fails = failing(KeyError("QueueUrl"))
+    schedule = Schedule([fails, fine])
+    monkeypatch.setattr("janitor.work._BREATH", 20)
 
     with Threads(clients) as crew:
+        crew.start(fails)
+        # `work` would wait for ever for what is not told of.
+        assert crew.wait(inf) == [(fails, Refused("KeyError('QueueUrl')"))]
         work(schedule, LocalBuckets(), crew, deadline=time.time() + 20)
 
     assert [(task.found.name, why) for task, why in schedule.failures] == [("paygo-a-q", "KeyError('QueueUrl')")]
